@@ -1,0 +1,1 @@
+//! The embedded broker: one node, durable, speaking the Kafka protocol.

@@ -1,0 +1,1 @@
+//! The program kafka-notify: all in one, and each part alone.

@@ -1,0 +1,1 @@
+//! The query service: reads partitions, keeps inboxes, answers over HTTP.

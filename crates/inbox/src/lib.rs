@@ -1,0 +1,1 @@
+//! The inbox: a fold of one partition and the store it is kept in.

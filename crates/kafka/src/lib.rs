@@ -1,0 +1,1 @@
+//! The only door to a broker: writer, reader, topics, partitioner.

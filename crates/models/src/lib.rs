@@ -1,0 +1,1 @@
+//! What is said: users, notifications, events, positions, and the records that carry them.

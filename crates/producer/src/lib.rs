@@ -1,0 +1,1 @@
+//! The publisher: an HTTP service that appends notifications to the log.
