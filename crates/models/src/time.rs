@@ -1,0 +1,117 @@
+//! Points in time.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A point in time, in milliseconds since 1970-01-01T00:00:00Z, from the year 1 to 9999.
+///
+/// As text: RFC 3339 in UTC with milliseconds, `2027-01-01T00:00:00.000Z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// The text or number is no time between the years 1 and 9999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a time: RFC 3339, such as 2027-01-01T00:00:00.000Z, from the year 1 to 9999")]
+pub struct InvalidTimestamp;
+
+const FIRST_MS: i64 = -62_135_596_800_000;
+const LAST_MS: i64 = 253_402_300_799_999;
+
+impl Timestamp {
+    /// The time so many milliseconds after 1970; what lies outside the years 1 to 9999 becomes
+    /// the nearest time inside them (records in a log hold any number).
+    pub fn from_ms_clamped(ms: i64) -> Self {
+        Self(ms.clamp(FIRST_MS, LAST_MS))
+    }
+
+    /// Milliseconds since 1970.
+    pub fn as_ms(self) -> i64 {
+        self.0
+    }
+
+    /// The time as the type that the Kafka client speaks.
+    pub fn to_datetime(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.0).unwrap_or_default()
+    }
+}
+
+impl From<DateTime<Utc>> for Timestamp {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self::from_ms_clamped(time.timestamp_millis())
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self
+            .to_datetime()
+            .to_rfc3339_opts(SecondsFormat::Millis, true);
+        f.write_str(&text)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = InvalidTimestamp;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
+        let time = DateTime::parse_from_rfc3339(text).map_err(|_| InvalidTimestamp)?;
+        let ms = time.timestamp_millis();
+        if (FIRST_MS..=LAST_MS).contains(&ms) {
+            Ok(Self(ms))
+        } else {
+            Err(InvalidTimestamp)
+        }
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn is_rfc_3339_in_utc_with_milliseconds() {
+        for (text, shown) in [
+            ("2027-01-01T00:00:00.000Z", "2027-01-01T00:00:00.000Z"),
+            ("2027-01-01T02:00:00+02:00", "2027-01-01T00:00:00.000Z"),
+            ("2027-01-01t00:00:00.1239z", "2027-01-01T00:00:00.123Z"),
+        ] {
+            assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), shown);
+        }
+        for bad in [
+            "",
+            "2027-01-01",
+            "2027-01-01T00:00:00",
+            "now",
+            "2027-13-01T00:00:00Z",
+            "0",
+        ] {
+            assert_eq!(bad.parse::<Timestamp>(), Err(InvalidTimestamp), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_number_becomes_a_time_that_survives_its_text(ms: i64) {
+            let time = Timestamp::from_ms_clamped(ms);
+            prop_assert_eq!(time.to_string().parse(), Ok(time));
+        }
+    }
+}
