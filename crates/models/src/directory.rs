@@ -37,12 +37,7 @@ impl DirectoryChange {
             Self::Present(user) => (&user.id, Some(serde_json::to_vec(user)?)),
             Self::Removed(id) => (id, None),
         };
-        Ok(Record {
-            key: Some(id.as_str().into()),
-            value,
-            headers: BTreeMap::new(),
-            timestamp,
-        })
+        Ok(Record { key: Some(id.as_str().into()), value, headers: BTreeMap::new(), timestamp })
     }
 }
 
@@ -83,11 +78,7 @@ mod tests {
             (Some("1"), r#"{"id":1}"#),
             (Some("1"), "Emma"),
         ] {
-            assert_eq!(
-                DirectoryChange::decode(&record(key, value)),
-                None,
-                "{key:?} {value}"
-            );
+            assert_eq!(DirectoryChange::decode(&record(key, value)), None, "{key:?} {value}");
         }
     }
 }

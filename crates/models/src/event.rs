@@ -85,11 +85,7 @@ impl Event {
             None => (NotificationId::of_place(place), record.timestamp),
         };
         let notification = read_notification(record)?;
-        Ok(Self::Sent(Sent {
-            id,
-            created_at,
-            notification,
-        }))
+        Ok(Self::Sent(Sent { id, created_at, notification }))
     }
 }
 
@@ -100,11 +96,8 @@ fn read_notification(record: &Record) -> Result<Notification, Undecodable> {
         .and_then(|key| key.parse().ok())
         .ok_or(Undecodable::KeyIsNoUserId)?;
     let value = record.value.as_deref().ok_or(Undecodable::NoValue)?;
-    let notification: Notification =
-        serde_json::from_slice(value).map_err(|e| Undecodable::ValueIsNoNotification {
-            line: e.line(),
-            column: e.column(),
-        })?;
+    let notification: Notification = serde_json::from_slice(value)
+        .map_err(|e| Undecodable::ValueIsNoNotification { line: e.line(), column: e.column() })?;
     if notification.to.id != user_id {
         return Err(Undecodable::KeyAndValueDisagree);
     }

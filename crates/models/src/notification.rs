@@ -31,11 +31,7 @@ pub struct Notification {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Labels to filter by.
-    #[serde(
-        default,
-        skip_serializing_if = "Vec::is_empty",
-        deserialize_with = "null_is_default"
-    )]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_default")]
     pub tags: Vec<String>,
     /// How urgent it is.
     #[serde(
@@ -66,10 +62,7 @@ impl Notification {
     /// A notification as the tutorial has it: two users and a text.
     pub fn plain(from: User, to: User, message: String) -> Self {
         Self {
-            from: Sender {
-                id: Some(from.id),
-                name: from.name,
-            },
+            from: Sender { id: Some(from.id), name: from.name },
             to,
             message,
             title: None,

@@ -53,9 +53,7 @@ impl Record {
         Ok(Self {
             key: Some(sent.notification.to.id.as_str().into()),
             value: Some(serde_json::to_vec(&sent.notification)?),
-            headers: headers
-                .map(|(name, value)| (name.to_owned(), value.into()))
-                .into(),
+            headers: headers.map(|(name, value)| (name.to_owned(), value.into())).into(),
             timestamp: sent.created_at,
         })
     }

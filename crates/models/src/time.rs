@@ -46,9 +46,7 @@ impl From<DateTime<Utc>> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self
-            .to_datetime()
-            .to_rfc3339_opts(SecondsFormat::Millis, true);
+        let text = self.to_datetime().to_rfc3339_opts(SecondsFormat::Millis, true);
         f.write_str(&text)
     }
 }
@@ -59,11 +57,7 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
         let time = DateTime::parse_from_rfc3339(text).map_err(|_| InvalidTimestamp)?;
         let ms = time.timestamp_millis();
-        if (FIRST_MS..=LAST_MS).contains(&ms) {
-            Ok(Self(ms))
-        } else {
-            Err(InvalidTimestamp)
-        }
+        if (FIRST_MS..=LAST_MS).contains(&ms) { Ok(Self(ms)) } else { Err(InvalidTimestamp) }
     }
 }
 
@@ -95,14 +89,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), shown);
         }
-        for bad in [
-            "",
-            "2027-01-01",
-            "2027-01-01T00:00:00",
-            "now",
-            "2027-13-01T00:00:00Z",
-            "0",
-        ] {
+        for bad in ["", "2027-01-01", "2027-01-01T00:00:00", "now", "2027-13-01T00:00:00Z", "0"] {
             assert_eq!(bad.parse::<Timestamp>(), Err(InvalidTimestamp), "{bad}");
         }
     }

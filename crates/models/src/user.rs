@@ -27,10 +27,7 @@ pub struct User {
 /// The users a new installation starts with: those of the tutorial.
 pub fn seed_users() -> Vec<User> {
     [(1, "Emma"), (2, "Bruno"), (3, "Rick"), (4, "Lena")]
-        .map(|(id, name)| User {
-            id: UserId::from_integer(id),
-            name: name.to_owned(),
-        })
+        .map(|(id, name)| User { id: UserId::from_integer(id), name: name.to_owned() })
         .into()
 }
 

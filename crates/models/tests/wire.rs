@@ -1,10 +1,5 @@
 //! The record form is a promise: what old versions wrote must still decode, byte for byte.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    missing_docs
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,18 +19,14 @@ const PLACE: Place = Place {
 
 /// A golden file: a record, and what it says.
 fn golden(name: &str) -> (Record, Value) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/wire")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire").join(name);
     let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let bytes = |value: &Value| value.as_str().map(|text| text.as_bytes().to_vec());
     let headers = file["record"]["headers"].as_object().unwrap().iter();
     let record = Record {
         key: bytes(&file["record"]["key"]),
         value: bytes(&file["record"]["value"]),
-        headers: headers
-            .map(|(k, v)| (k.clone(), bytes(v).unwrap()))
-            .collect(),
+        headers: headers.map(|(k, v)| (k.clone(), bytes(v).unwrap())).collect(),
         timestamp: Timestamp::from_ms_clamped(file["record"]["timestamp_ms"].as_i64().unwrap()),
     };
     (record, file["says"].clone())
@@ -50,12 +41,8 @@ fn decode(record: &Record) -> Result<Sent, Undecodable> {
 
 #[test]
 fn golden_records_still_say_what_they_said() {
-    for name in [
-        "sent-v1.json",
-        "sent-v1-all-fields.json",
-        "plain.json",
-        "foreign-cloudevent.json",
-    ] {
+    for name in ["sent-v1.json", "sent-v1-all-fields.json", "plain.json", "foreign-cloudevent.json"]
+    {
         let (record, says) = golden(name);
         let sent = decode(&record).unwrap();
         assert_eq!(sent.id.to_string(), says["id"], "{name}");
@@ -69,11 +56,7 @@ fn golden_records_still_say_what_they_said() {
 fn what_we_write_is_the_golden_record() {
     for name in ["sent-v1.json", "sent-v1-all-fields.json"] {
         let (record, _) = golden(name);
-        assert_eq!(
-            Record::of_sent(&decode(&record).unwrap()).unwrap(),
-            record,
-            "{name}"
-        );
+        assert_eq!(Record::of_sent(&decode(&record).unwrap()).unwrap(), record, "{name}");
     }
 }
 
@@ -82,40 +65,17 @@ fn plain_record() -> Record {
 }
 
 fn with_headers(headers: &[(&str, &str)]) -> Record {
-    let headers = headers
-        .iter()
-        .map(|(k, v)| ((*k).to_owned(), v.as_bytes().to_vec()));
-    Record {
-        headers: headers.collect(),
-        ..plain_record()
-    }
+    let headers = headers.iter().map(|(k, v)| ((*k).to_owned(), v.as_bytes().to_vec()));
+    Record { headers: headers.collect(), ..plain_record() }
 }
 
 #[test]
 fn records_that_say_nothing_are_refused_with_their_reason() {
-    let value = |value: &str| Record {
-        value: Some(value.into()),
-        ..plain_record()
-    };
-    let key = |key: &[u8]| Record {
-        key: Some(key.into()),
-        ..plain_record()
-    };
+    let value = |value: &str| Record { value: Some(value.into()), ..plain_record() };
+    let key = |key: &[u8]| Record { key: Some(key.into()), ..plain_record() };
     for (record, reason) in [
-        (
-            Record {
-                key: None,
-                ..plain_record()
-            },
-            "no_key",
-        ),
-        (
-            Record {
-                value: None,
-                ..plain_record()
-            },
-            "no_value",
-        ),
+        (Record { key: None, ..plain_record() }, "no_key"),
+        (Record { value: None, ..plain_record() }, "no_value"),
         (key(b""), "key_is_no_user_id"),
         (key(b"\xff\xfe"), "key_is_no_user_id"),
         (key(b"2"), "key_and_value_disagree"),
@@ -145,19 +105,11 @@ fn records_that_say_nothing_are_refused_with_their_reason() {
             "cloudevent_attribute_missing",
         ),
         (
-            with_headers(&[
-                ("ce_type", models::TYPE_SENT),
-                ("ce_source", "/x"),
-                ("ce_id", ""),
-            ]),
+            with_headers(&[("ce_type", models::TYPE_SENT), ("ce_source", "/x"), ("ce_id", "")]),
             "cloudevent_attribute_missing",
         ),
         (
-            with_headers(&[
-                ("ce_id", "1"),
-                ("ce_source", "/x"),
-                ("ce_type", "com.example.other"),
-            ]),
+            with_headers(&[("ce_id", "1"), ("ce_source", "/x"), ("ce_type", "com.example.other")]),
             "unknown_type",
         ),
     ] {
@@ -168,18 +120,9 @@ fn records_that_say_nothing_are_refused_with_their_reason() {
 #[test]
 fn ids_of_records_without_one_depend_on_the_place_alone() {
     let id = |place| NotificationId::of_place(place);
-    let other_offset = Place {
-        offset: Offset(43),
-        ..PLACE
-    };
-    let other_partition = Place {
-        partition: Partition(4),
-        ..PLACE
-    };
-    let other_topic = Place {
-        topic_id: TopicId(uuid::Uuid::from_u128(0x12)),
-        ..PLACE
-    };
+    let other_offset = Place { offset: Offset(43), ..PLACE };
+    let other_partition = Place { partition: Partition(4), ..PLACE };
+    let other_topic = Place { topic_id: TopicId(uuid::Uuid::from_u128(0x12)), ..PLACE };
     assert_eq!(decode(&plain_record()).unwrap().id, id(PLACE));
     for other in [other_offset, other_partition, other_topic] {
         assert_ne!(id(PLACE), id(other));
@@ -195,10 +138,8 @@ fn copies_of_a_foreign_event_share_an_id_and_others_do_not() {
 }
 
 fn user() -> impl Strategy<Value = User> {
-    ("[A-Za-z0-9._:@-]{1,128}|[0-9]{1,17}", ".*").prop_map(|(id, name)| User {
-        id: id.parse().unwrap(),
-        name,
-    })
+    ("[A-Za-z0-9._:@-]{1,128}|[0-9]{1,17}", ".*")
+        .prop_map(|(id, name)| User { id: id.parse().unwrap(), name })
 }
 
 prop_compose! {
