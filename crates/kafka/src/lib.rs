@@ -1,1 +1,26 @@
 //! The only door to a broker: writer, reader, topics, partitioner.
+//!
+//! Data goes through `rskafka`; what that library lacks (topic settings, topic ids, deadlines) goes
+//! through the small client in [`wire`]. Every call has a deadline, and errors are told apart here:
+//! what passes by itself is retried, the rest is reported.
+
+mod args;
+mod backoff;
+mod client;
+mod cluster;
+mod error;
+mod partitioner;
+mod queue;
+mod reader;
+mod topics;
+mod wire;
+mod writer;
+
+pub use args::{BrokersArgs, TopicsArgs};
+pub use backoff::Backoff;
+pub use cluster::ClusterConfig;
+pub use error::Error;
+pub use partitioner::{Partitioner, UnknownPartitioner};
+pub use reader::{FetchError, Fetched, Reader};
+pub use topics::{Drift, Topics, TopicsConfig, TopicsError, connect, ensure, watch};
+pub use writer::{Lane, ProduceError, ProtocolCode, Writer, WriterConfig, WriterMetrics};

@@ -77,14 +77,16 @@ impl Event {
     /// # Errors
     /// [`Undecodable`], with the reason.
     pub fn decode(record: &Record, place: Place) -> Result<Self, Undecodable> {
-        let (id, created_at) = match CloudEvent::read(record)? {
-            Some(event) if event.kind != TYPE_SENT => {
-                return Err(Undecodable::UnknownType(shortened(event.kind)));
-            }
-            Some(event) => (event.event_id(), event.time.unwrap_or(record.timestamp)),
-            None => (NotificationId::of_place(place), record.timestamp),
-        };
+        let event = CloudEvent::read(record)?;
+        if let Some(event) = event.as_ref().filter(|event| event.kind != TYPE_SENT) {
+            return Err(Undecodable::UnknownType(shortened(event.kind)));
+        }
         let notification = read_notification(record)?;
+        let id = match &event {
+            Some(event) => event.event_id(&notification.to.id),
+            None => NotificationId::of_place(place),
+        };
+        let created_at = event.and_then(|event| event.time).unwrap_or(record.timestamp);
         Ok(Self::Sent(Sent { id, created_at, notification }))
     }
 }
@@ -130,10 +132,10 @@ impl<'a> CloudEvent<'a> {
         }))
     }
 
-    fn event_id(&self) -> NotificationId {
+    fn event_id(&self, recipient: &UserId) -> NotificationId {
         match self.id.parse() {
             Ok(id) if self.source == OWN_SOURCE => id,
-            _ => NotificationId::of_foreign_event(self.source, self.id),
+            _ => NotificationId::of_foreign_event(self.source, self.id, recipient),
         }
     }
 }

@@ -152,10 +152,11 @@ impl NotificationId {
     }
 
     /// The id of a CloudEvent from elsewhere: `source` and `id` together name an event
-    /// (CloudEvents 1.0, "id"), so its copies share this id.
-    pub fn of_foreign_event(source: &str, id: &str) -> Self {
-        // The length keeps ("a", "bc") and ("ab", "c") apart.
-        let name = format!("{}:{source}{id}", source.len());
+    /// (CloudEvents 1.0, "id"), so its copies share this id. One event may go to several inboxes,
+    /// and is a notification in each.
+    pub fn of_foreign_event(source: &str, id: &str, recipient: &UserId) -> Self {
+        // The lengths keep ("a", "bc") and ("ab", "c") apart.
+        let name = format!("{}:{source}{}:{id}{recipient}", source.len(), id.len());
         Self(Uuid::new_v5(&FOREIGN_EVENTS, name.as_bytes()))
     }
 

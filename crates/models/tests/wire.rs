@@ -131,10 +131,16 @@ fn ids_of_records_without_one_depend_on_the_place_alone() {
 
 #[test]
 fn copies_of_a_foreign_event_share_an_id_and_others_do_not() {
-    let id = NotificationId::of_foreign_event;
-    assert_eq!(id("/billing", "7"), id("/billing", "7"));
-    assert_ne!(id("/billing", "7"), id("/billing", "8"));
-    assert_ne!(id("/billing", "17"), id("/billing1", "7"));
+    let id = |source, id, recipient: &str| {
+        NotificationId::of_foreign_event(source, id, &recipient.parse().unwrap())
+    };
+    assert_eq!(id("/billing", "7", "1"), id("/billing", "7", "1"));
+    for (source, other, recipient) in
+        [("/billing", "8", "1"), ("/billing", "7", "2"), ("/billing7", "", "1")]
+    {
+        assert_ne!(id("/billing", "7", "1"), id(source, other, recipient));
+    }
+    assert_ne!(id("/billing", "7", "11"), id("/billing", "71", "1"));
 }
 
 fn user() -> impl Strategy<Value = User> {

@@ -1,0 +1,84 @@
+//! The library's clients, built under a deadline, and its records.
+
+use std::time::Duration;
+
+use models::{Offset, Record, Timestamp};
+use rskafka::BackoffConfig;
+use rskafka::client::partition::{PartitionClient, UnknownTopicHandling};
+use rskafka::client::{Client, ClientBuilder};
+
+use crate::wire::within;
+use crate::{ClusterConfig, Error, topics, wire};
+
+/// The largest answer the library reads: a fetch asks for 8 MiB at most, and one record more.
+const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
+/// Builds a client for one partition, with connections of its own.
+///
+/// Each writer and each reader has its own: a broker serves one request a connection at a time, so
+/// a produce would wait behind a fetch. The metadata is fresh, which is what cures a client that
+/// still asks a former leader: drop it and call this again.
+///
+/// The topic is looked up first, in a way that cannot create it: the library's own look-up asks the
+/// broker to create what it does not find, with settings that are not ours. It also shows that the
+/// broker answers at all, before anything is sent to it once more.
+pub(crate) async fn partition_client(
+    cluster: &ClusterConfig,
+    topic: &str,
+    partition: i32,
+) -> Result<PartitionClient, Error> {
+    let call = format!("connect to {topic}-{partition}");
+    within(cluster.request_timeout, &call, async {
+        let mut connection = wire::connect(cluster).await?;
+        topics::expect_present(&mut connection, topic).await?;
+        let client = client(cluster).await.map_err(failed(&call))?;
+        client
+            .partition_client(topic, partition, UnknownTopicHandling::Error)
+            .await
+            .map_err(failed(&call))
+    })
+    .await
+}
+
+async fn client(cluster: &ClusterConfig) -> Result<Client, rskafka::client::error::Error> {
+    // The library's own retries end before our deadline does, so that its error is the one told.
+    let backoff = BackoffConfig {
+        init_backoff: Duration::from_millis(50),
+        max_backoff: Duration::from_millis(500),
+        base: 2.0,
+        deadline: Some(cluster.request_timeout / 2),
+    };
+    ClientBuilder::new(cluster.brokers.clone())
+        .client_id(cluster.client_id.as_str())
+        .max_message_size(MAX_ANSWER_BYTES)
+        .backoff_config(backoff)
+        .build()
+        .await
+}
+
+/// Wraps the library's error.
+pub(crate) fn failed(call: &str) -> impl Fn(rskafka::client::error::Error) -> Error {
+    move |source| Error::Client { call: call.to_owned(), source: Box::new(source) }
+}
+
+/// Our record as the library's.
+pub(crate) fn to_library(record: Record) -> rskafka::record::Record {
+    rskafka::record::Record {
+        key: record.key,
+        value: record.value,
+        headers: record.headers,
+        timestamp: record.timestamp.to_datetime(),
+    }
+}
+
+/// The library's record as ours.
+pub(crate) fn from_library(record: rskafka::record::RecordAndOffset) -> (Offset, Record) {
+    let rskafka::record::RecordAndOffset { record, offset } = record;
+    let record = Record {
+        key: record.key,
+        value: record.value,
+        headers: record.headers,
+        timestamp: Timestamp::from(record.timestamp),
+    };
+    (Offset(offset), record)
+}

@@ -1,0 +1,253 @@
+//! The topics of an installation: made, checked, and described by `$layout`.
+
+mod admin;
+mod layout;
+
+use std::time::Duration;
+
+use kafka_protocol::ResponseError;
+use models::{Partition, Timestamp, TopicId, User};
+use tokio_util::sync::CancellationToken;
+
+use crate::wire::{self, Connection};
+use crate::{Backoff, ClusterConfig, Error, FetchError, Partitioner};
+
+use admin::{Found, NewTopic};
+
+/// How an installation's topics are named, and how they are made where they do not exist.
+#[derive(Clone, Debug)]
+pub struct TopicsConfig {
+    /// The topic of notifications; the others' names derive from it.
+    pub topic: String,
+    /// Partitions of the notifications topic, where it is made. It cannot be changed later: a key's
+    /// home partition depends on it.
+    pub partitions_at_creation: i32,
+    /// The partitioner expected; `None` takes what `$layout` says, and Java's for new topics.
+    pub partitioner: Option<Partitioner>,
+}
+
+/// The topics, made and checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topics {
+    /// Name of the notifications topic.
+    pub notifications: String,
+    /// Name of the users topic.
+    pub users: String,
+    /// This life of the notifications topic.
+    pub topic_id: TopicId,
+    /// Partitions that keys are spread over.
+    pub partitions: i32,
+    /// The rule that spreads them.
+    pub partitioner: Partitioner,
+}
+
+impl Topics {
+    /// The partition that holds a user's inbox.
+    pub fn home(&self, user_id: &models::UserId) -> Partition {
+        self.partitioner.partition(user_id, self.partitions)
+    }
+}
+
+/// Why the topics cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TopicsError {
+    /// Kafka cannot be asked, or did not do it; it may later.
+    #[error(transparent)]
+    Unavailable(#[from] Error),
+    /// The topics are not what this installation needs. Somebody must change something.
+    #[error("{0}")]
+    Unsuitable(String),
+}
+
+impl From<FetchError> for TopicsError {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Unavailable(error) => Self::Unavailable(error),
+            // Cut or deleted while it was read: the next try begins anew.
+            error @ FetchError::OutOfRange { .. } => Self::Unavailable(Error::Malformed {
+                call: "read the users topic".into(),
+                reason: error.to_string(),
+            }),
+        }
+    }
+}
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+const RETENTION_MS: u64 = 90 * DAY_MS;
+
+/// Makes the topics that are missing, checks them, and checks or writes `$layout`.
+///
+/// `seed` is written together with `$layout`, in one request, where the users topic is empty.
+///
+/// Two processes may do this at once: a topic is made once, both write the same `$layout`, and where
+/// they would write different ones, the later is refused.
+///
+/// # Errors
+/// See [`TopicsError`].
+pub async fn ensure(
+    cluster: &ClusterConfig,
+    config: &TopicsConfig,
+    seed: &[User],
+    now: Timestamp,
+) -> Result<Topics, TopicsError> {
+    let users = format!("{}.users", config.topic);
+    let dead_letters = format!("{}.dlq", config.topic);
+    let names = [config.topic.as_str(), &users, &dead_letters];
+    let mut connection = wire::connect(cluster).await?;
+    let found = admin::ensure_topics(&mut connection, names, |brokers| {
+        let retention = RETENTION_MS.to_string();
+        let day = DAY_MS.to_string();
+        let base = NewTopic::replicated(brokers);
+        [
+            base.clone()
+                .partitions(config.partitions_at_creation)
+                .set("cleanup.policy", "delete")
+                .set("message.timestamp.type", "CreateTime")
+                .set("retention.ms", &retention)
+                .set("segment.ms", &day),
+            base.clone().set("cleanup.policy", "compact"),
+            base.set("cleanup.policy", "delete").set("retention.ms", &retention),
+        ]
+    })
+    .await?;
+    check_settings(&mut connection, &config.topic, &users).await?;
+    let [notifications, ..] = found;
+    let layout =
+        layout::ensure(cluster, &users, config, notifications.partitions, seed, now).await?;
+    Ok(Topics {
+        notifications: config.topic.clone(),
+        users,
+        topic_id: notifications.topic_id,
+        partitions: layout.partitions,
+        partitioner: layout.partitioner,
+    })
+}
+
+/// As [`ensure`], again and again while Kafka cannot be asked, until `stop`: then `None`.
+/// `unavailable` hears of each failed try.
+///
+/// # Errors
+/// What trying again does not change.
+pub async fn connect(
+    cluster: &ClusterConfig,
+    config: &TopicsConfig,
+    seed: &[User],
+    now: fn() -> Timestamp,
+    stop: &CancellationToken,
+    unavailable: impl Fn(&Error),
+) -> Result<Option<Topics>, TopicsError> {
+    let mut backoff = Backoff::new();
+    loop {
+        let trying = ensure(cluster, config, seed, now());
+        match stop.run_until_cancelled(trying).await {
+            None => return Ok(None),
+            Some(Ok(topics)) => return Ok(Some(topics)),
+            Some(Err(TopicsError::Unavailable(error))) if error.is_retriable() => {
+                unavailable(&error);
+            }
+            Some(Err(error)) => return Err(error),
+        }
+        if stop.run_until_cancelled(backoff.wait()).await.is_none() {
+            return Ok(None);
+        }
+    }
+}
+
+async fn check_settings(
+    connection: &mut Connection,
+    notifications: &str,
+    users: &str,
+) -> Result<(), TopicsError> {
+    let [of_notifications, of_users] =
+        admin::describe_configs(connection, [notifications, users]).await?;
+    let has = |settings: &admin::Settings, name: &str, value: &str| {
+        settings.get(name).is_some_and(|set| set.split(',').any(|part| part == value))
+    };
+    if has(&of_notifications, "cleanup.policy", "compact") {
+        return Err(TopicsError::Unsuitable(format!(
+            "topic {notifications} is compacted, which would lose notifications: \
+             set its cleanup.policy to delete"
+        )));
+    }
+    if has(&of_notifications, "message.timestamp.type", "LogAppendTime") {
+        return Err(TopicsError::Unsuitable(format!(
+            "topic {notifications} has message.timestamp.type=LogAppendTime: set it to CreateTime"
+        )));
+    }
+    if !has(&of_users, "cleanup.policy", "compact") {
+        return Err(TopicsError::Unsuitable(format!(
+            "topic {users} is not compacted, so users would be lost: \
+             set its cleanup.policy to compact"
+        )));
+    }
+    Ok(())
+}
+
+/// What changed under a running service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Drift {
+    /// The topic has another number of partitions than `$layout` says.
+    Partitions {
+        /// As `$layout` has it.
+        expected: i32,
+        /// As the cluster has it.
+        found: i32,
+    },
+    /// The topic was deleted, and perhaps made anew.
+    Recreated {
+        /// The life this service knows.
+        expected: TopicId,
+        /// The life that is there now, if any.
+        found: Option<TopicId>,
+    },
+}
+
+/// Makes sure that a topic exists, without creating it.
+pub(crate) async fn expect_present(connection: &mut Connection, topic: &str) -> Result<(), Error> {
+    let [found] = admin::metadata(connection, [topic]).await?.topics;
+    match found {
+        Found::Present(_) | Found::NotReady => Ok(()),
+        Found::Absent => Err(Error::Answer {
+            call: format!("Metadata of {topic}"),
+            code: ResponseError::UnknownTopicOrPartition,
+            message: None,
+        }),
+    }
+}
+
+/// How often a running service looks whether the topics are still what they were.
+const WATCH_PERIOD: Duration = Duration::from_secs(10);
+
+/// Looks at the topics from time to time until `stop`, and reports what it sees: a drift, or none.
+pub async fn watch(
+    cluster: &ClusterConfig,
+    topics: &Topics,
+    stop: &CancellationToken,
+    report: impl Fn(Option<Drift>),
+) {
+    let mut ticks = tokio::time::interval(WATCH_PERIOD);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        match drift(cluster, topics).await {
+            Ok(drift) => report(drift),
+            Err(error) => tracing::debug!(%error, "the topics cannot be looked at"),
+        }
+    }
+}
+
+async fn drift(cluster: &ClusterConfig, topics: &Topics) -> Result<Option<Drift>, Error> {
+    let mut connection = wire::connect(cluster).await?;
+    let [found] = admin::metadata(&mut connection, [&topics.notifications]).await?.topics;
+    let expected = topics.topic_id;
+    Ok(match found {
+        Found::Absent => Some(Drift::Recreated { expected, found: None }),
+        Found::Present(topic) if topic.topic_id != expected => {
+            Some(Drift::Recreated { expected, found: Some(topic.topic_id) })
+        }
+        Found::Present(topic) if topic.partitions != topics.partitions => {
+            Some(Drift::Partitions { expected: topics.partitions, found: topic.partitions })
+        }
+        Found::Present(_) | Found::NotReady => None,
+    })
+}

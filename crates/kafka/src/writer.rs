@@ -1,0 +1,296 @@
+//! Writing to a partition: one task, one request in flight, everything that arrived meanwhile in
+//! the next request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use models::{MAX_RECORD_BYTES, Offset, Partition, Record};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+use rskafka::client::error::{Error as LibraryError, ProtocolError};
+use rskafka::client::partition::{Compression, PartitionClient};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::client::{failed, partition_client, to_library};
+use crate::queue::{Pending, Queue};
+use crate::wire::within;
+use crate::{Backoff, ClusterConfig, Error};
+
+/// Which queue a record waits in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Single sends and commands: they go first.
+    Single,
+    /// Parts of a batch: at most half of the queue.
+    Batch,
+}
+
+/// Bounds of a writer.
+#[derive(Clone, Debug)]
+pub struct WriterConfig {
+    /// Bytes that may wait for one partition.
+    ///
+    /// Larger, and a stalled broker costs that much memory a partition; smaller, and bursts are
+    /// answered "busy".
+    pub max_queued_bytes: usize,
+}
+
+impl Default for WriterConfig {
+    fn default() -> Self {
+        Self { max_queued_bytes: 16 * 1024 * 1024 }
+    }
+}
+
+/// Why a record has no offset.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProduceError {
+    /// Larger than a record may be; nothing was written.
+    #[error("the record has {size_bytes} bytes, more than the {MAX_RECORD_BYTES} that are allowed")]
+    TooLarge {
+        /// Bytes of key, value and headers.
+        size_bytes: usize,
+    },
+    /// Too much waits for this partition already; nothing was written.
+    #[error("too much is waiting to be written")]
+    Busy,
+    /// The deadline passed.
+    #[error("the log did not acknowledge in time")]
+    DeadlinePassed {
+        /// Whether the record may have been appended all the same, or may yet be.
+        may_be_written: bool,
+    },
+    /// The broker refused the record and would refuse it again; nothing was written.
+    #[error("the broker refuses the record: {0}")]
+    Refused(ProtocolCode),
+    /// The writer is stopping; nothing was written.
+    #[error("the writer is stopping")]
+    Stopped,
+}
+
+/// The protocol's name of an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProtocolCode(ProtocolError);
+
+impl std::fmt::Display for ProtocolCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+/// Counts of all writers of a process.
+#[derive(Clone, Debug, Default)]
+pub struct WriterMetrics {
+    records: Counter,
+    requests: Counter,
+    retries: Counter,
+}
+
+impl WriterMetrics {
+    /// Puts the counts into a registry.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "produced_records",
+            "Records acknowledged by the log",
+            self.records.clone(),
+        );
+        registry.register(
+            "produce_requests",
+            "Produce requests acknowledged by the log",
+            self.requests.clone(),
+        );
+        registry.register(
+            "produce_retries",
+            "Produce requests that failed and were tried again",
+            self.retries.clone(),
+        );
+    }
+}
+
+/// A way to append to one partition. Clones share the task and the order.
+#[derive(Clone)]
+pub struct Writer {
+    queue: Arc<Queue>,
+}
+
+impl Writer {
+    /// Starts the task; it ends when [`Writer::close`] was called and all that waited is answered.
+    pub fn start(
+        cluster: ClusterConfig,
+        topic: &str,
+        partition: Partition,
+        config: &WriterConfig,
+        metrics: WriterMetrics,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
+        let queue = Arc::new(Queue::new(config.max_queued_bytes));
+        let task = Task {
+            cluster,
+            topic: topic.to_owned(),
+            partition,
+            queue: queue.clone(),
+            metrics,
+            client: None,
+        };
+        (Self { queue }, tokio::spawn(task.run()))
+    }
+
+    /// Appends a record and answers with its offset once the log acknowledged it (acks=all).
+    ///
+    /// Records of one lane are appended in the order of these calls. A retry inside may append a
+    /// record twice; its event id makes that harmless.
+    ///
+    /// # Errors
+    /// See [`ProduceError`]; it says whether the record may be in the log all the same.
+    ///
+    /// # Cancel safety
+    /// Cancelled, the record may or may not be appended.
+    pub async fn produce(
+        &self,
+        record: Record,
+        lane: Lane,
+        deadline: Instant,
+    ) -> Result<Offset, ProduceError> {
+        let size_bytes = record.size_bytes();
+        if size_bytes > MAX_RECORD_BYTES {
+            return Err(ProduceError::TooLarge { size_bytes });
+        }
+        let (reply, answer) = oneshot::channel();
+        self.queue.push(lane, Pending::new(record, deadline, reply));
+        match tokio::time::timeout_at(deadline, answer).await {
+            Ok(Ok(result)) => result,
+            // The task is gone, or still at work on it: either way it may be written.
+            Ok(Err(_)) | Err(_) => Err(ProduceError::DeadlinePassed { may_be_written: true }),
+        }
+    }
+
+    /// No more records; what waits is still written, within its deadlines.
+    pub fn close(&self) {
+        self.queue.close();
+    }
+
+    /// Records and bytes that wait.
+    pub fn waiting(&self) -> (usize, usize) {
+        self.queue.waiting()
+    }
+}
+
+struct Task {
+    cluster: ClusterConfig,
+    topic: String,
+    partition: Partition,
+    queue: Arc<Queue>,
+    metrics: WriterMetrics,
+    client: Option<PartitionClient>,
+}
+
+impl Task {
+    async fn run(mut self) {
+        while let Some(pending) = self.queue.take().await {
+            let now = Instant::now();
+            let (over, wanted) = pending.into_iter().partition(|pending| pending.is_over(now));
+            expire(over, false);
+            self.write(wanted).await;
+        }
+    }
+
+    /// Writes these records until each is acknowledged, refused, or past its deadline. One request
+    /// at a time, the same records again after a failure: that keeps their order.
+    async fn write(&mut self, mut pending: Vec<Pending>) {
+        let mut backoff = Backoff::new();
+        while !pending.is_empty() {
+            let error = match self.request(&pending).await {
+                Ok(offsets) => return self.acknowledge(pending, offsets),
+                Err(error) => error,
+            };
+            if let Some(code) = fatal(&error) {
+                return self.refused(pending, code).await;
+            }
+            self.metrics.retries.inc();
+            tracing::warn!(topic = self.topic, partition = %self.partition, %error, "produce failed, trying again");
+            self.client = None;
+            backoff.wait().await;
+            let now = Instant::now();
+            self.queue.drop_expired(now);
+            let (over, wanted) = pending.into_iter().partition(|pending| pending.is_over(now));
+            expire(over, true);
+            pending = wanted;
+        }
+    }
+
+    /// A broker refuses a request whole: alone, only the guilty record is refused.
+    async fn refused(&mut self, pending: Vec<Pending>, code: ProtocolCode) {
+        if pending.len() > 1 {
+            for alone in pending {
+                Box::pin(self.write(vec![alone])).await;
+            }
+            return;
+        }
+        tracing::error!(topic = self.topic, partition = %self.partition, %code, "record refused");
+        for pending in pending {
+            pending.answer(Err(ProduceError::Refused(code)));
+        }
+    }
+
+    async fn request(&mut self, pending: &[Pending]) -> Result<Vec<i64>, Error> {
+        let call = format!("produce to {}-{}", self.topic, self.partition);
+        let client = match self.client.take() {
+            Some(client) => client,
+            None => partition_client(&self.cluster, &self.topic, self.partition.0).await?,
+        };
+        let records = pending.iter().map(|p| to_library(p.record.clone())).collect();
+        let producing = client.produce(records, Compression::NoCompression);
+        let offsets =
+            within(self.timeout(pending), &call, async { producing.await.map_err(failed(&call)) })
+                .await?;
+        if offsets.len() != pending.len() {
+            let reason = format!("{} offsets for {} records", offsets.len(), pending.len());
+            return Err(Error::Malformed { call, reason });
+        }
+        self.client = Some(client);
+        Ok(offsets)
+    }
+
+    /// No longer than anybody waits for it.
+    fn timeout(&self, pending: &[Pending]) -> Duration {
+        let latest = pending.iter().map(|p| p.deadline).max();
+        latest.map_or(self.cluster.request_timeout, |latest| {
+            self.cluster.request_timeout.min(latest.saturating_duration_since(Instant::now()))
+        })
+    }
+
+    fn acknowledge(&self, pending: Vec<Pending>, offsets: Vec<i64>) {
+        self.metrics.requests.inc();
+        self.metrics.records.inc_by(pending.len() as u64);
+        for (pending, offset) in pending.into_iter().zip(offsets) {
+            pending.answer(Ok(Offset(offset)));
+        }
+    }
+}
+
+fn expire(pending: Vec<Pending>, may_be_written: bool) {
+    for pending in pending {
+        pending.answer(Err(ProduceError::DeadlinePassed { may_be_written }));
+    }
+}
+
+/// The code of an answer that the same request would get again. All else may pass by itself, and
+/// deadlines end what does not.
+fn fatal(error: &Error) -> Option<ProtocolCode> {
+    let Error::Client { source, .. } = error else { return None };
+    let LibraryError::ServerError { protocol_error, .. } = source.as_ref() else { return None };
+    let is_fatal = matches!(
+        protocol_error,
+        ProtocolError::MessageTooLarge
+            | ProtocolError::RecordListTooLarge
+            | ProtocolError::InvalidTopicException
+            | ProtocolError::InvalidRequiredAcks
+            | ProtocolError::TopicAuthorizationFailed
+            | ProtocolError::ClusterAuthorizationFailed
+            | ProtocolError::InvalidTimestamp
+            | ProtocolError::UnsupportedForMessageFormat
+            | ProtocolError::PolicyViolation
+            | ProtocolError::InvalidRecord
+    );
+    is_fatal.then_some(ProtocolCode(*protocol_error))
+}
