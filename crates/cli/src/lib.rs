@@ -1,1 +1,81 @@
-//! The program kafka-notify: all in one, and each part alone.
+//! The program `kafka-notify`: all in one, and each part alone.
+
+mod parts;
+mod up;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use broker::{Broker, StartError};
+use clap::{Parser, Subcommand};
+use service::Exit;
+
+/// Durable notifications over Kafka: publish over HTTP, query every user's inbox.
+#[derive(Parser)]
+#[command(name = "kafka-notify", version)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything in one process: an embedded broker, the producer and the consumer
+    Up(up::UpArgs),
+    /// Run the embedded broker alone
+    Broker(parts::BrokerCommand),
+    /// Run the producer alone: POST /send
+    Producer(parts::ProducerCommand),
+    /// Run the consumer alone: GET /notifications/{userID}
+    Consumer(parts::ConsumerCommand),
+}
+
+/// Where data is kept.
+#[derive(Clone, Debug, clap::Args)]
+struct DataArgs {
+    /// Folder for all data: the broker's log in `broker` below it, the inboxes in `inbox`
+    /// [default: kafka-notify in the platform's state folder]
+    #[arg(long, env = "NOTIFY_DATA_DIR", value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+}
+
+/// Where the embedded broker listens.
+#[derive(Clone, Debug, clap::Args)]
+struct BrokerArgs {
+    /// Where the broker listens
+    #[arg(
+        long,
+        env = "NOTIFY_BROKER_ADDR",
+        value_name = "HOST:PORT",
+        default_value = "127.0.0.1:9092"
+    )]
+    broker_addr: String,
+}
+
+impl DataArgs {
+    fn folder(self) -> Result<PathBuf, Exit> {
+        self.data_dir.or_else(service::state_folder).ok_or_else(|| {
+            Exit::unusable("no folder for data: HOME is not set; choose one with --data-dir")
+        })
+    }
+}
+
+/// Starts the embedded broker on its part of the data folder.
+async fn start_broker(data_dir: PathBuf, args: BrokerArgs) -> Result<Broker, Exit> {
+    let config = broker::Config::new(data_dir.join("broker"), args.broker_addr);
+    Broker::start(config).await.map_err(|error: StartError| match error.advice() {
+        Some(advice) => Exit::unusable(advice),
+        None => Exit::failed(&anyhow::Error::from(error).context("the broker did not start")),
+    })
+}
+
+/// Runs the program with the arguments of this process.
+#[tokio::main]
+pub async fn main() -> ExitCode {
+    match Program::parse().command {
+        Command::Up(args) => up::run(args).await,
+        Command::Broker(command) => command.run().await,
+        Command::Producer(command) => command.run().await,
+        Command::Consumer(command) => command.run().await,
+    }
+}

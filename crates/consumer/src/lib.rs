@@ -1,1 +1,11 @@
 //! The query service: reads partitions, keeps inboxes, answers over HTTP.
+
+mod application;
+mod config;
+mod http;
+mod inboxes;
+mod metrics;
+mod partition;
+
+pub use application::{Application, BuildError};
+pub use config::{Config, ConsumerArgs, StoreArgs};

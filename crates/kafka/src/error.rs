@@ -74,6 +74,8 @@ impl Error {
     /// Whether the same call may succeed later without anybody changing anything.
     pub fn is_retriable(&self) -> bool {
         match self {
+            // A cluster that is starting counts none of its brokers yet.
+            Self::Answer { code: ResponseError::InvalidReplicationFactor, .. } => true,
             Self::Answer { code, .. } => code.is_retriable(),
             Self::Unreachable { source, .. } => source.is_retriable(),
             Self::Version { .. } => false,

@@ -21,6 +21,6 @@ pub use backoff::Backoff;
 pub use cluster::ClusterConfig;
 pub use error::Error;
 pub use partitioner::{Partitioner, UnknownPartitioner};
-pub use reader::{FetchError, Fetched, Reader};
+pub use reader::{FetchError, Fetched, Reader, Wait};
 pub use topics::{Drift, Topics, TopicsConfig, TopicsError, connect, ensure, watch};
 pub use writer::{Lane, ProduceError, ProtocolCode, Writer, WriterConfig, WriterMetrics};

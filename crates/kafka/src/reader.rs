@@ -10,6 +10,15 @@ use crate::client::{failed, from_library, partition_client};
 use crate::wire::within;
 use crate::{ClusterConfig, Error};
 
+/// What a fetch that finds nothing does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// It answers at once: how else to learn soon that there is nothing?
+    No,
+    /// The broker holds it until a record comes, or for [`MAX_WAIT`].
+    ForRecords,
+}
+
 /// How long a broker holds a fetch that finds nothing. A record ends the wait at once.
 ///
 /// Larger, and it takes longer to notice that a broker fell silent; smaller, and idle partitions
@@ -55,25 +64,40 @@ pub enum FetchError {
     Unavailable(#[from] Error),
 }
 
+impl Fetched {
+    /// Whether everything there was has been read.
+    pub fn is_end(&self) -> bool {
+        self.next_offset >= self.high_watermark
+    }
+}
+
 impl Reader {
     /// A reader; it connects at the first call.
     pub fn new(cluster: ClusterConfig, topic: impl Into<String>, partition: Partition) -> Self {
         Self { cluster, topic: topic.into(), partition, client: None }
     }
 
-    /// Fetches from `offset`, up to about `max_bytes` (a larger first batch comes whole), and waits
-    /// up to a second for a record where there is none.
+    /// Fetches from `offset`, up to about `max_bytes` (a larger first batch comes whole).
     ///
     /// # Errors
     /// See [`FetchError`].
     ///
     /// # Cancel safety
     /// Nothing is lost: the same offset can be fetched again.
-    pub async fn fetch(&mut self, offset: Offset, max_bytes: i32) -> Result<Fetched, FetchError> {
+    pub async fn fetch(
+        &mut self,
+        offset: Offset,
+        max_bytes: i32,
+        wait: Wait,
+    ) -> Result<Fetched, FetchError> {
         let call = self.call("fetch", offset);
-        let timeout = self.cluster.request_timeout + MAX_WAIT;
+        let wait = match wait {
+            Wait::No => Duration::ZERO,
+            Wait::ForRecords => MAX_WAIT,
+        };
+        let timeout = self.cluster.request_timeout + wait;
         let client = self.connected().await?;
-        let wait_ms = i32::try_from(MAX_WAIT.as_millis()).unwrap_or(i32::MAX);
+        let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
         let fetching = client.fetch_records(offset.0, 1..max_bytes, wait_ms);
         // Two layers: whether there was an answer in time, and what it was.
         let answer = within(timeout, &call, async { Ok(fetching.await) }).await;

@@ -139,7 +139,8 @@ pub async fn connect(
 ) -> Result<Option<Topics>, TopicsError> {
     let mut backoff = Backoff::new();
     loop {
-        let trying = ensure(cluster, config, seed, now());
+        // Boxed: the compiler gives up on the layout of futures nested this deep.
+        let trying = Box::pin(ensure(cluster, config, seed, now()));
         match stop.run_until_cancelled(trying).await {
             None => return Ok(None),
             Some(Ok(topics)) => return Ok(Some(topics)),
@@ -185,10 +186,13 @@ async fn check_settings(
 }
 
 /// What changed under a running service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Drift {
     /// The topic has another number of partitions than `$layout` says.
+    #[error(
+        "the notifications topic has {found} partitions, but was laid out with {expected}: records that other clients put into new ones are not read"
+    )]
     Partitions {
         /// As `$layout` has it.
         expected: i32,
@@ -196,6 +200,7 @@ pub enum Drift {
         found: i32,
     },
     /// The topic was deleted, and perhaps made anew.
+    #[error("the notifications topic {expected} is gone{}", found.map(|id| format!(", another one, {id}, has its name")).unwrap_or_default())]
     Recreated {
         /// The life this service knows.
         expected: TopicId,
@@ -221,19 +226,27 @@ pub(crate) async fn expect_present(connection: &mut Connection, topic: &str) -> 
 const WATCH_PERIOD: Duration = Duration::from_secs(10);
 
 /// Looks at the topics from time to time until `stop`, and reports what it sees: a drift, or none.
+///
+/// # Errors
+/// [`TopicsError::Unsuitable`]: the topic was made anew. Positions and inboxes are of the former
+/// one, so the service has to start again.
 pub async fn watch(
     cluster: &ClusterConfig,
     topics: &Topics,
     stop: &CancellationToken,
-    report: impl Fn(Option<Drift>),
-) {
+    report: impl Fn(Option<&Drift>),
+) -> Result<(), TopicsError> {
     let mut ticks = tokio::time::interval(WATCH_PERIOD);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         match drift(cluster, topics).await {
-            Ok(drift) => report(drift),
+            Ok(Some(drift @ Drift::Recreated { found: Some(_), .. })) => {
+                return Err(TopicsError::Unsuitable(drift.to_string()));
+            }
+            Ok(drift) => report(drift.as_ref()),
             Err(error) => tracing::debug!(%error, "the topics cannot be looked at"),
         }
     }
+    Ok(())
 }
 
 async fn drift(cluster: &ClusterConfig, topics: &Topics) -> Result<Option<Drift>, Error> {

@@ -115,14 +115,15 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the task; it ends when [`Writer::close`] was called and all that waited is answered.
-    pub fn start(
+    /// A writer, and the task that does its work; it ends when [`Writer::close`] was called and all
+    /// that waited is answered.
+    pub fn new(
         cluster: ClusterConfig,
         topic: &str,
         partition: Partition,
         config: &WriterConfig,
         metrics: WriterMetrics,
-    ) -> (Self, tokio::task::JoinHandle<()>) {
+    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let queue = Arc::new(Queue::new(config.max_queued_bytes));
         let task = Task {
             cluster,
@@ -132,7 +133,7 @@ impl Writer {
             metrics,
             client: None,
         };
-        (Self { queue }, tokio::spawn(task.run()))
+        (Self { queue }, task.run())
     }
 
     /// Appends a record and answers with its offset once the log acknowledged it (acks=all).

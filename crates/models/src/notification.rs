@@ -61,8 +61,12 @@ pub struct Sender {
 impl Notification {
     /// A notification as the tutorial has it: two users and a text.
     pub fn plain(from: User, to: User, message: String) -> Self {
+        Self::of(Sender { id: Some(from.id), name: from.name }, to, message)
+    }
+
+    fn of(from: Sender, to: User, message: String) -> Self {
         Self {
-            from: Sender { id: Some(from.id), name: from.name },
+            from,
             to,
             message,
             title: None,
@@ -72,6 +76,11 @@ impl Notification {
             data: None,
             expires_at: None,
         }
+    }
+
+    /// The same without what the tutorial does not have.
+    pub fn into_plain(self) -> Self {
+        Self::of(self.from, self.to, self.message)
     }
 
     /// Whether it has nothing but the tutorial's three fields.

@@ -1,1 +1,10 @@
 //! The publisher: an HTTP service that appends notifications to the log.
+
+mod application;
+mod config;
+mod directory;
+mod http;
+mod publisher;
+
+pub use application::Application;
+pub use config::{Config, ProducerArgs};

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use actix_web::{HttpResponse, web};
 use serde_json::json;
+use tokio::sync::watch;
 
 /// Whether a service may be sent requests.
 ///
@@ -13,7 +14,7 @@ use serde_json::json;
 /// a detail here and an alert elsewhere, because the service can still read.
 #[derive(Debug, Default)]
 pub struct Health {
-    was_live: AtomicBool,
+    was_live: watch::Sender<bool>,
     is_draining: AtomicBool,
     details: Mutex<BTreeMap<&'static str, String>>,
 }
@@ -21,7 +22,13 @@ pub struct Health {
 impl Health {
     /// Everything needed was there once.
     pub fn set_live(&self) {
-        self.was_live.store(true, Ordering::Release);
+        self.was_live.send_replace(true);
+    }
+
+    /// Waits until everything needed was there once.
+    pub async fn live(&self) {
+        // The sender is ours, so the wait only ends with the value.
+        let _ = self.was_live.subscribe().wait_for(|was_live| *was_live).await;
     }
 
     /// The service is stopping.
@@ -38,21 +45,16 @@ impl Health {
         };
     }
 
-    /// Whether the service may be sent requests.
-    pub fn is_ready(&self) -> bool {
-        self.was_live.load(Ordering::Acquire) && !self.is_draining.load(Ordering::Acquire)
-    }
-
     fn status(&self) -> &'static str {
-        if self.is_draining.load(Ordering::Acquire) {
-            "draining"
-        } else if self.is_ready() {
-            "ready"
-        } else {
-            "starting"
+        match (self.is_draining.load(Ordering::Acquire), *self.was_live.borrow()) {
+            (true, _) => "draining",
+            (false, true) => READY,
+            (false, false) => "starting",
         }
     }
 }
+
+const READY: &str = "ready";
 
 pub(crate) async fn livez() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "alive"}))
@@ -60,9 +62,10 @@ pub(crate) async fn livez() -> HttpResponse {
 
 pub(crate) async fn readyz(health: web::Data<Health>) -> HttpResponse {
     let details = health.details.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let mut answer = match health.is_ready() {
-        true => HttpResponse::Ok(),
-        false => HttpResponse::ServiceUnavailable(),
+    let status = health.status();
+    let mut answer = match status {
+        READY => HttpResponse::Ok(),
+        _ => HttpResponse::ServiceUnavailable(),
     };
-    answer.json(json!({"status": health.status(), "details": details}))
+    answer.json(json!({"status": status, "details": details}))
 }

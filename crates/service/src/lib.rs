@@ -1,20 +1,26 @@
 //! What both HTTP services share: telemetry, errors, limits, health, metrics, shutdown.
 
+mod atoi;
 mod body;
 mod clock;
+mod folders;
 mod health;
 mod metrics;
 mod observe;
 mod problem;
 mod server;
 mod shutdown;
+mod tasks;
 mod telemetry;
 
+pub use atoi::{NotAnInteger, atoi};
 pub use body::{BodyBudget, BodyError, BodyLimits};
 pub use clock::now;
+pub use folders::state_folder;
 pub use health::Health;
 pub use metrics::Metrics;
 pub use problem::{Code, Problem};
 pub use server::{AddressError, Bound, ServerConfig, get, method_not_allowed};
-pub use shutdown::{EXIT_FAILED, EXIT_UNUSABLE, exit_code, interrupted};
+pub use shutdown::{Exit, run_until_interrupted};
+pub use tasks::Tasks;
 pub use telemetry::{LogFormat, TelemetryArgs};

@@ -7,7 +7,7 @@ use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
-use serde_json::json;
+use serde::Serialize;
 
 /// What went wrong, for programs. Each code has one HTTP status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,16 +75,28 @@ impl Problem {
     /// The document, RFC 9457 section 3. `about:blank`: the status says what kind it is.
     pub(crate) fn document(&self, request_id: &str) -> String {
         let status = self.code.status();
-        json!({
-            "type": "about:blank",
-            "title": status.canonical_reason().unwrap_or("Error"),
-            "status": status.as_u16(),
-            "detail": self.detail,
-            "code": self.code.as_str(),
-            "request_id": request_id,
-        })
-        .to_string()
+        let document = Document {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: &self.detail,
+            code: self.code.as_str(),
+            request_id,
+        };
+        // Texts and a number: writing them cannot fail.
+        serde_json::to_string(&document).unwrap_or_default()
     }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+    request_id: &'a str,
 }
 
 impl fmt::Display for Problem {

@@ -23,7 +23,7 @@ pub struct TelemetryArgs {
         long,
         env = "NOTIFY_LOG",
         value_name = "FILTER",
-        default_value = "info,fjall=warn,lsm_tree=warn,rskafka=error"
+        default_value = "info,actix_server=warn,fjall=warn,lsm_tree=warn,rskafka=error"
     )]
     pub log: String,
     /// How log lines look

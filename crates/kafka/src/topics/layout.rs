@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{TopicsConfig, TopicsError};
 use crate::client::{failed, partition_client, to_library};
 use crate::wire::within;
-use crate::{ClusterConfig, Error, Partitioner, Reader};
+use crate::{ClusterConfig, Error, Partitioner, Reader, Wait};
 
 /// The version of records and topics that this program writes and reads.
 const FORMAT: u32 = 1;
@@ -86,7 +86,7 @@ async fn read(cluster: &ClusterConfig, users_topic: &str) -> Result<UsersTopic, 
     let (mut offset, end) = reader.bounds().await?;
     let mut found = UsersTopic { layout: None, is_empty: end == Offset(0) };
     while offset < end {
-        let fetched = reader.fetch(offset, FETCH_BYTES).await?;
+        let fetched = reader.fetch(offset, FETCH_BYTES, Wait::No).await?;
         for (_, record) in &fetched.records {
             if record.key.as_deref() == Some(LAYOUT_KEY.as_bytes()) {
                 found.meet(decode(record, users_topic)?, users_topic)?;

@@ -1,0 +1,210 @@
+//! The query service put together.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use actix_web::web::Data;
+use anyhow::Context;
+use inbox::Store;
+use kafka::{Drift, Reader, Topics};
+use models::Partition;
+use service::{AddressError, Bound, Health, Metrics, Tasks};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::http::{self, Shared};
+use crate::inboxes::{Inboxes, PartitionView};
+use crate::metrics::ConsumerMetrics;
+use crate::partition::{self, State, Status};
+
+/// The query service as a value: bound to its address and holding its store, not running yet.
+pub struct Application {
+    config: Config,
+    bound: Bound,
+    health: Data<Health>,
+    store: Store,
+}
+
+/// The query service cannot run as it was told to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The address is taken, or is none.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The store cannot be opened.
+    #[error("{0}; choose another folder with --store-dir")]
+    Store(#[from] inbox::InboxError),
+}
+
+impl Application {
+    /// Listens on the configured address and opens the store.
+    ///
+    /// # Errors
+    /// See [`BuildError`].
+    pub fn build(config: Config) -> Result<Self, BuildError> {
+        let bound = Bound::new(&config.address, "--consumer-addr")?;
+        let store = Store::open(&config.store_dir, &config.store)?;
+        Ok(Self { config, bound, health: Data::new(Health::default()), store })
+    }
+
+    /// Whether it may be sent requests.
+    pub fn health(&self) -> Arc<Health> {
+        self.health.clone().into_inner()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.bound.address()
+    }
+
+    /// Runs until `stop`, then finishes the batches in hand and syncs the store.
+    ///
+    /// # Errors
+    /// The topics cannot be used, the store failed, or something did not end in time.
+    pub async fn run_until_stopped(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let Self { config, bound, health, store } = self;
+        let metrics = Data::new(Metrics::new());
+        let inboxes = Arc::new(OnceLock::new());
+        let address = bound.address();
+        let shared =
+            Data::new(Shared { inboxes: inboxes.clone(), owner: format!("http://{address}") });
+        let routes = move |routes: &mut _| http::routes(&shared, routes);
+        let server = bound.serve(&config.server, health.clone(), metrics.clone(), routes)?;
+        let listening = server.handle();
+        let mut tasks = Tasks::new(stop.clone());
+        tasks.spawn(async move { server.await.context("the HTTP server failed") });
+        tracing::info!(%address, "consumer listening");
+
+        let service = Service {
+            config,
+            store: store.clone(),
+            health: health.clone(),
+            metrics,
+            stop: stop.clone(),
+        };
+        // Ends with an error, or when told to; either way everything else is then told to end.
+        let result = service.run(&inboxes, &mut tasks).await;
+        stop.cancel();
+        health.set_draining();
+        listening.stop(true).await;
+        let ended = tasks.end(ENDING).await;
+        let synced = persist(store).await;
+        result.and(ended).and(synced)
+    }
+}
+
+/// How long tasks may take to end: a batch in hand, and requests.
+const ENDING: Duration = Duration::from_secs(8);
+
+struct Service {
+    config: Config,
+    store: Store,
+    health: Data<Health>,
+    metrics: Data<Metrics>,
+    stop: CancellationToken,
+}
+
+impl Service {
+    async fn run(self, inboxes: &OnceLock<Inboxes>, tasks: &mut Tasks) -> anyhow::Result<()> {
+        let Some(topics) = self.connect().await? else { return Ok(()) };
+        let views = self.follow_partitions(&topics, tasks)?;
+        let Config { restore_wait, stale_after, .. } = self.config;
+        // Set once, here.
+        let _ = inboxes.set(Inboxes::new(topics.clone(), views.clone(), restore_wait, stale_after));
+        tasks.spawn(persist_often(
+            self.store.clone(),
+            self.config.persist_period,
+            self.stop.clone(),
+        ));
+        tasks.spawn(report_live(views, self.health.clone(), self.stop.clone()));
+        kafka::watch(&self.config.cluster, &topics, &self.stop, |drift| self.report(drift)).await?;
+        Ok(())
+    }
+
+    async fn connect(&self) -> anyhow::Result<Option<Topics>> {
+        let unavailable = |error: &kafka::Error| {
+            tracing::warn!(%error, "Kafka cannot be reached, trying again");
+            self.health.set_detail("broker", Some(error.to_string()));
+        };
+        let Config { cluster, topics, .. } = &self.config;
+        let seed = models::seed_users();
+        let connecting =
+            kafka::connect(cluster, topics, &seed, service::now, &self.stop, unavailable);
+        let topics = connecting.await?;
+        self.health.set_detail("broker", None);
+        if let Some(topics) = &topics {
+            tracing::info!(
+                topic = topics.notifications, topic_id = %topics.topic_id,
+                partitions = topics.partitions, partitioner = %topics.partitioner, "connected"
+            );
+        }
+        Ok(topics)
+    }
+
+    fn follow_partitions(
+        &self,
+        topics: &Topics,
+        tasks: &mut Tasks,
+    ) -> anyhow::Result<Vec<PartitionView>> {
+        let counts = ConsumerMetrics::default();
+        self.metrics.register(|registry| counts.register(registry));
+        let mut views = Vec::new();
+        for partition in (0..topics.partitions).map(Partition) {
+            let inbox = self.store.partition(partition, topics.topic_id)?;
+            let (sender, status) = watch::channel(Status::starting(inbox.next_offset()));
+            views.push(PartitionView { reader: inbox.reader(), status });
+            let reader =
+                Reader::new(self.config.cluster.clone(), topics.notifications.clone(), partition);
+            let counts = counts.of(partition);
+            tasks.spawn(partition::follow(reader, inbox, sender, counts, self.stop.clone()));
+        }
+        Ok(views)
+    }
+
+    fn report(&self, drift: Option<&Drift>) {
+        if let Some(drift) = drift {
+            tracing::error!(%drift, "the topics changed");
+        }
+        self.health.set_detail("topics", drift.map(ToString::to_string));
+    }
+}
+
+/// Says so once every partition is live for the first time.
+async fn report_live(
+    views: Vec<PartitionView>,
+    health: Data<Health>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    for mut view in views {
+        let is_live = view.status.wait_for(|status| status.state == State::Live);
+        match stop.run_until_cancelled(is_live).await {
+            Some(Ok(_)) => {}
+            // Stopped, or the partition's task ended, which stops the service.
+            Some(Err(_)) | None => return Ok(()),
+        }
+    }
+    health.set_live();
+    tracing::info!("all partitions are live");
+    Ok(())
+}
+
+async fn persist_often(
+    store: Store,
+    period: Duration,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        persist(store.clone()).await?;
+    }
+    Ok(())
+}
+
+async fn persist(store: Store) -> anyhow::Result<()> {
+    tokio::task::spawn_blocking(move || store.persist()).await??;
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! What the query service counts.
+
+use models::Partition;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// The counts of all partitions.
+#[derive(Clone, Default)]
+pub(crate) struct ConsumerMetrics {
+    applied: Family<PartitionLabel, Counter>,
+    duplicates: Family<PartitionLabel, Counter>,
+    undecodable: Family<UndecodableLabel, Counter>,
+    lag: Family<PartitionLabel, Gauge>,
+}
+
+/// The counts of one partition.
+pub(crate) struct PartitionMetrics {
+    pub(crate) applied: Counter,
+    pub(crate) duplicates: Counter,
+    pub(crate) lag: Gauge,
+    undecodable: Family<UndecodableLabel, Counter>,
+    partition: i32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PartitionLabel {
+    partition: i32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UndecodableLabel {
+    partition: i32,
+    reason: &'static str,
+}
+
+impl ConsumerMetrics {
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "applied_notifications",
+            "Notifications put into inboxes",
+            self.applied.clone(),
+        );
+        registry.register(
+            "duplicate_records",
+            "Records whose event was applied before",
+            self.duplicates.clone(),
+        );
+        registry.register(
+            "undecodable_records",
+            "Records that are in no inbox, by reason",
+            self.undecodable.clone(),
+        );
+        registry.register(
+            "lag_records",
+            "Records between what is applied and the end of the log",
+            self.lag.clone(),
+        );
+    }
+
+    pub(crate) fn of(&self, partition: Partition) -> PartitionMetrics {
+        let label = PartitionLabel { partition: partition.0 };
+        PartitionMetrics {
+            applied: self.applied.get_or_create(&label).clone(),
+            duplicates: self.duplicates.get_or_create(&label).clone(),
+            lag: self.lag.get_or_create(&label).clone(),
+            undecodable: self.undecodable.clone(),
+            partition: partition.0,
+        }
+    }
+}
+
+impl PartitionMetrics {
+    pub(crate) fn undecodable(&self, reason: &'static str) {
+        let label = UndecodableLabel { partition: self.partition, reason };
+        self.undecodable.get_or_create(&label).inc();
+    }
+}

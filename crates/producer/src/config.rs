@@ -1,0 +1,69 @@
+//! How the publisher is told what to do.
+
+use std::time::Duration;
+
+use kafka::{ClusterConfig, TopicsConfig, WriterConfig};
+use service::{BodyLimits, ServerConfig};
+
+/// Flags of the publisher itself.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ProducerArgs {
+    /// Where the publisher listens
+    #[arg(
+        long,
+        env = "NOTIFY_PRODUCER_ADDR",
+        value_name = "HOST:PORT",
+        default_value = "127.0.0.1:8080"
+    )]
+    pub producer_addr: String,
+    /// How long a send may wait for the log before it is answered 503, in milliseconds
+    #[arg(
+        long,
+        env = "NOTIFY_PRODUCE_TIMEOUT_MS",
+        value_name = "MS",
+        default_value_t = 5_000,
+        value_parser = clap::value_parser!(u64).range(1..=600_000)
+    )]
+    pub produce_timeout_ms: u64,
+}
+
+impl ProducerArgs {
+    /// With everything else at its default.
+    pub fn config(self, cluster: ClusterConfig, topics: TopicsConfig) -> Config {
+        Config {
+            address: self.producer_addr,
+            cluster,
+            topics,
+            produce_timeout: Duration::from_millis(self.produce_timeout_ms),
+            body: BodyLimits { max_bytes: MAX_BODY_BYTES, timeout: Duration::from_secs(15) },
+            body_budget_bytes: 64 * 1024 * 1024,
+            writer: WriterConfig::default(),
+            server: ServerConfig::default(),
+        }
+    }
+}
+
+/// The largest body of `/send`: a message of the largest size, every byte of it percent-encoded.
+const MAX_BODY_BYTES: usize = 3 * models::MAX_RECORD_BYTES;
+
+/// Everything the publisher needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it listens, `host:port`.
+    pub address: String,
+    /// The Kafka cluster.
+    pub cluster: ClusterConfig,
+    /// The topics.
+    pub topics: TopicsConfig,
+    /// How long a send may wait for the log.
+    pub produce_timeout: Duration,
+    /// What one body may cost.
+    pub body: BodyLimits,
+    /// Bytes of all bodies being read at once. Larger, and slow clients cost that much memory;
+    /// smaller, and large messages refuse each other.
+    pub body_budget_bytes: usize,
+    /// The queue before each partition.
+    pub writer: WriterConfig,
+    /// The HTTP server.
+    pub server: ServerConfig,
+}

@@ -1,0 +1,118 @@
+//! `POST /send`, as in the tutorial.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::RETRY_AFTER;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use kafka::ProduceError;
+use models::UserId;
+use serde_json::json;
+use service::{BodyError, NotAnInteger, atoi};
+use tokio::time::Instant;
+
+use super::Shared;
+use super::form::{self, FormError, SendForm};
+
+use crate::publisher::{Receipt, SendError};
+
+pub(super) async fn send(
+    request: HttpRequest,
+    payload: Payload,
+    shared: Data<Shared>,
+) -> HttpResponse {
+    match try_send(&request, payload, &shared).await {
+        Ok(receipt) => HttpResponse::Ok()
+            .insert_header(("Notification-Id", receipt.id.to_string()))
+            .insert_header(("Position", receipt.position.to_string()))
+            .json(json!({"message": "Notification sent successfully!"})),
+        Err(refusal) => refusal.answer(),
+    }
+}
+
+async fn try_send(
+    request: &HttpRequest,
+    payload: Payload,
+    shared: &Shared,
+) -> Result<Receipt, Refusal> {
+    let body = shared.body_budget.read(payload, shared.body_limits).await?;
+    let SendForm { from_id, to_id, message } = form::read(request.headers(), body).await?;
+    let from = parse_id("fromID", &from_id)?;
+    let to = parse_id("toID", &to_id)?;
+    let publisher = shared.publisher.get().ok_or(Refusal::Connecting)?;
+    let deadline = Instant::now() + shared.produce_timeout;
+    Ok(publisher.send(&from, &to, message, service::now(), deadline).await?)
+}
+
+fn parse_id(field: &'static str, text: &str) -> Result<UserId, Refusal> {
+    match atoi(text) {
+        Ok(id) => Ok(UserId::from_integer(id)),
+        Err(error) => Err(Refusal::Id { field, error }),
+    }
+}
+
+/// Why a send was not accepted.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("failed to parse ID from form value {field}: {error}")]
+    Id { field: &'static str, error: NotAnInteger },
+    #[error(transparent)]
+    Form(#[from] FormError),
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    #[error("Kafka has not been reached yet; try again")]
+    Connecting,
+    #[error(transparent)]
+    Send(#[from] SendError),
+}
+
+/// When trying again makes sense.
+const RETRY_AFTER_WAIT: Duration = Duration::from_secs(1);
+
+impl Refusal {
+    fn answer(&self) -> HttpResponse {
+        let status = self.status();
+        let mut answer = HttpResponse::build(status);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            answer.insert_header((RETRY_AFTER, RETRY_AFTER_WAIT.as_secs()));
+        }
+        if !self.has_read_the_body() {
+            // What is still to come would be read as the next request.
+            answer.force_close();
+        }
+        answer.json(json!({"message": self.message()}))
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Id { .. } => StatusCode::BAD_REQUEST,
+            Self::Form(FormError::ContentType(_)) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Form(_) => StatusCode::BAD_REQUEST,
+            Self::Body(BodyError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(BodyError::TooSlow { .. }) => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(BodyError::Busy) | Self::Connecting => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::Send(SendError::UserNotFound) => StatusCode::NOT_FOUND,
+            Self::Send(SendError::Produce(ProduceError::TooLarge { .. })) => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
+            Self::Send(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Send(SendError::Produce(ProduceError::DeadlinePassed {
+                may_be_written: true,
+            })) => {
+                format!("{self}; whether the notification was sent is unknown")
+            }
+            _ => self.to_string(),
+        }
+    }
+
+    fn has_read_the_body(&self) -> bool {
+        !matches!(self, Self::Body(_))
+    }
+}
