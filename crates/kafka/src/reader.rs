@@ -164,9 +164,8 @@ fn fetched(
 }
 
 fn is_out_of_range(error: &LibraryError) -> bool {
-    let code = |e: &LibraryError| match e {
-        LibraryError::ServerError { protocol_error, .. } => Some(*protocol_error),
-        _ => None,
-    };
-    code(error) == Some(ProtocolError::OffsetOutOfRange)
+    matches!(
+        error,
+        LibraryError::ServerError { protocol_error: ProtocolError::OffsetOutOfRange, .. }
+    )
 }

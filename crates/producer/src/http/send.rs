@@ -102,14 +102,14 @@ impl Refusal {
     }
 
     fn message(&self) -> String {
-        match self {
-            Self::Send(SendError::Produce(ProduceError::DeadlinePassed {
-                may_be_written: true,
-            })) => {
-                format!("{self}; whether the notification was sent is unknown")
-            }
-            _ => self.to_string(),
+        let may_be_sent = matches!(
+            self,
+            Self::Send(SendError::Produce(ProduceError::DeadlinePassed { may_be_written: true }))
+        );
+        if may_be_sent {
+            return format!("{self}; whether the notification was sent is unknown");
         }
+        self.to_string()
     }
 
     fn has_read_the_body(&self) -> bool {
