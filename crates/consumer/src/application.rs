@@ -1,12 +1,14 @@
 //! The query service put together.
 
+use std::error::Error as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::web::Data;
 use anyhow::Context;
-use inbox::Store;
+use inbox::{InboxError, Store};
 use kafka::{Drift, Reader, Topics};
 use models::Partition;
 use service::{AddressError, Bound, Health, Metrics, Tasks};
@@ -36,7 +38,15 @@ pub enum BuildError {
     Address(#[from] AddressError),
     /// The store cannot be opened.
     #[error("{0}; choose another folder with --store-dir")]
-    Store(#[from] inbox::InboxError),
+    Store(#[from] InboxError),
+    /// A damaged store cannot be moved out of the way.
+    #[error("the damaged store in {} cannot be set aside: {source}", path.display())]
+    SetAside {
+        /// The store's folder.
+        path: PathBuf,
+        /// What the disk said.
+        source: std::io::Error,
+    },
 }
 
 impl Application {
@@ -46,7 +56,7 @@ impl Application {
     /// See [`BuildError`].
     pub fn build(config: Config) -> Result<Self, BuildError> {
         let bound = Bound::new(&config.address, "--consumer-addr")?;
-        let store = Store::open(&config.store_dir, &config.store)?;
+        let store = open_store(&config)?;
         Ok(Self { config, bound, health: Data::new(Health::default()), store })
     }
 
@@ -93,6 +103,24 @@ impl Application {
         let ended = tasks.end(ENDING).await;
         let synced = persist(store).await;
         result.and(ended).and(synced)
+    }
+}
+
+/// The store is a view: one that cannot be read is set aside and grows back from the log.
+fn open_store(config: &Config) -> Result<Store, BuildError> {
+    let path = &config.store_dir;
+    match Store::open(path, &config.store) {
+        Err(error @ InboxError::Damaged { .. }) => {
+            let aside = path.with_extension(format!("damaged-{}", service::now().as_ms()));
+            tracing::error!(
+                %error, cause = error.source().map(ToString::to_string), aside = %aside.display(),
+                "the store is damaged: set aside, to be folded anew from the log"
+            );
+            std::fs::rename(path, &aside)
+                .map_err(|source| BuildError::SetAside { path: path.clone(), source })?;
+            Ok(Store::open(path, &config.store)?)
+        }
+        opened => Ok(opened?),
     }
 }
 

@@ -40,8 +40,9 @@ pub(crate) enum State {
 const FETCH_BYTES: i32 = 1024 * 1024;
 
 /// Fetches that wait to be applied. They are applied together: while one batch is written the next
-/// grows, so that catching up writes large batches and live reading small ones.
-const QUEUED_FETCHES: usize = 6;
+/// grows, so that catching up writes large batches and live reading small ones. Larger, and batches
+/// outgrow the store's write buffers; smaller, and fetching waits for writing.
+const QUEUED_FETCHES: usize = 2;
 
 /// How long applying a batch may take. Longer, and a store that hangs is noticed late; shorter, and
 /// a store that compacts is taken for one that hangs.

@@ -4,8 +4,9 @@ use crate::record::{OWN_SOURCE, header};
 use crate::{Notification, NotificationId, Place, Record, TYPE_SENT, Timestamp, UserId};
 
 /// What a record of the notifications topic says.
+///
+/// Exhaustive on purpose: whoever folds events has to say what each kind does.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Event {
     /// A notification was sent.
     Sent(Sent),

@@ -33,10 +33,7 @@ fn golden(name: &str) -> (Record, Value) {
 }
 
 fn decode(record: &Record) -> Result<Sent, Undecodable> {
-    Event::decode(record, PLACE).map(|event| match event {
-        Event::Sent(sent) => sent,
-        other => panic!("{other:?}"),
-    })
+    Event::decode(record, PLACE).map(|Event::Sent(sent)| sent)
 }
 
 #[test]

@@ -1,0 +1,159 @@
+//! Logs, folders and rows for the tests.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+pub(crate) mod oracle;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use fjall::{Database, KeyspaceCreateOptions};
+use inbox::{Entry, StoreConfig};
+use models::{
+    Notification, NotificationId, Offset, Record, Sent, Timestamp, TopicId, User, UserId,
+};
+use proptest::prelude::*;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// What a record of a test's log says.
+#[derive(Clone, Debug)]
+pub(crate) enum Said {
+    /// A notification of our own; `id` is drawn from few, so that copies occur.
+    Sent { id: u8, user: usize, message: String, has_title: bool },
+    /// What any Kafka producer may write: no headers, an id made of its place.
+    Plain { user: usize, message: String },
+    /// Nothing that can be decoded.
+    Noise(u8),
+    /// No record: the log skips an offset.
+    Gap,
+}
+
+pub(crate) fn said() -> impl Strategy<Value = Said> {
+    let message = "[a-z\"\\\\é]{0,20}";
+    prop_oneof![
+        6 => (0..40u8, 0..4usize, message, any::<bool>()).prop_map(
+            |(id, user, message, has_title)| Said::Sent { id, user, message, has_title }
+        ),
+        2 => (0..4usize, message).prop_map(|(user, message)| Said::Plain { user, message }),
+        1 => any::<u8>().prop_map(Said::Noise),
+        1 => Just(Said::Gap),
+    ]
+}
+
+pub(crate) fn topic(n: u128) -> TopicId {
+    TopicId(Uuid::from_u128(n))
+}
+
+/// Ids of which one begins like another, and of the shortest and the longest length.
+pub(crate) fn users() -> [UserId; 4] {
+    ["1".to_owned(), "10".to_owned(), "a@b.c".to_owned(), "z".repeat(128)]
+        .map(|id| id.parse().unwrap())
+}
+
+fn user(n: usize) -> User {
+    User { id: users()[n].clone(), name: format!("name {n}") }
+}
+
+pub(crate) fn sent(id: u128, to: usize, message: &str) -> Sent {
+    Sent {
+        id: NotificationId::from_bytes(id.to_be_bytes()),
+        created_at: Timestamp::from_ms_clamped(1_800_000_000_000 + id as i64),
+        notification: Notification::plain(user(1), user(to), message.to_owned()),
+    }
+}
+
+/// The records, each with its offset.
+pub(crate) fn log_of(log: &[Said]) -> Vec<(Offset, Record)> {
+    let record = |(n, said): (i64, &Said)| Some((Offset(n), record(said)?));
+    let log: Vec<_> = (2..).zip(log).filter_map(record).collect();
+    if log.is_empty() { vec![(Offset(2), noise(0))] } else { log }
+}
+
+fn record(said: &Said) -> Option<Record> {
+    match said {
+        Said::Sent { id, user, message, has_title } => {
+            let mut sent = sent(u128::from(*id), *user, message);
+            sent.notification.title = has_title.then(|| "Today".to_owned());
+            Some(Record::of_sent(&sent).unwrap())
+        }
+        Said::Plain { user, message } => {
+            let mut record = Record::of_sent(&sent(0, *user, message)).unwrap();
+            record.headers.clear();
+            Some(record)
+        }
+        Said::Noise(n) => Some(noise(*n)),
+        Said::Gap => None,
+    }
+}
+
+fn noise(n: u8) -> Record {
+    let mut record = Record::of_sent(&sent(0, 0, "noise")).unwrap();
+    match n % 4 {
+        0 => record.key = None,
+        1 => record.value = None,
+        2 => record.value = Some(vec![b'{', n]),
+        _ => {
+            record.headers.insert("ce_type".to_owned(), vec![b'a' + n % 26]);
+        }
+    }
+    record
+}
+
+/// All that a reader sees of an entry.
+pub(crate) type Seen = (Offset, NotificationId, Timestamp, bool, String);
+
+pub(crate) fn seen(entry: &Entry) -> Seen {
+    let json = String::from_utf8(entry.json.to_vec()).unwrap();
+    (entry.offset, entry.id, entry.created_at, entry.is_plain, json)
+}
+
+/// Everything stays in the journal: a copy of the folder is what `kill -9` leaves.
+pub(crate) fn config() -> StoreConfig {
+    StoreConfig { worker_threads: 1, ..StoreConfig::default() }
+}
+
+/// Everything is soon in tables.
+pub(crate) fn small_config() -> StoreConfig {
+    StoreConfig { write_buffer_bytes: 1024, worker_threads: 2, ..StoreConfig::default() }
+}
+
+/// A copy of an open store's folder, which the writer knows nothing of. Of the journal's bytes
+/// that were written this share is missing at the end.
+pub(crate) fn copy_of(folder: &TempDir, cut_permille: usize) -> TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    copy_folder(folder.path(), copy.path(), cut_permille);
+    copy
+}
+
+fn copy_folder(from: &Path, to: &Path, cut_permille: usize) {
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        let to = to.join(file.file_name());
+        if file.file_type().unwrap().is_dir() {
+            std::fs::create_dir(&to).unwrap();
+            copy_folder(&file.path(), &to, cut_permille);
+        } else if to.extension().is_some_and(|extension| extension == "jnl") {
+            // Behind what was written a journal is zeros, 64 MiB in all.
+            let journal = std::fs::read(file.path()).unwrap();
+            let end = journal.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            let kept = end - end * cut_permille / 1000;
+            std::fs::write(to, &journal[..kept]).unwrap();
+        } else {
+            std::fs::copy(file.path(), to).unwrap();
+        }
+    }
+}
+
+/// All rows of a closed store, by keyspace and key.
+pub(crate) fn rows_of(folder: &TempDir) -> BTreeMap<String, Vec<u8>> {
+    let database = Database::builder(folder.path()).open().unwrap();
+    let mut rows = BTreeMap::new();
+    for name in database.list_keyspace_names() {
+        let keyspace = database.keyspace(&name, KeyspaceCreateOptions::default).unwrap();
+        for row in keyspace.iter() {
+            let (key, value) = row.into_inner().unwrap();
+            rows.insert(format!("{} {:02x?}", &*name, &*key), value.to_vec());
+        }
+    }
+    rows
+}
