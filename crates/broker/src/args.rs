@@ -1,0 +1,45 @@
+//! The command line of the `broker` program.
+
+use std::path::PathBuf;
+
+use crate::config::Config;
+use crate::error::StartError;
+
+/// The embedded broker: one node, durable, speaking the Kafka protocol.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(name = "broker", version)]
+pub struct Args {
+    /// Folder for the topics; made when it is missing
+    #[arg(long, env = "NOTIFY_DATA_DIR", default_value = "data")]
+    pub data_dir: PathBuf,
+
+    /// host:port to listen on
+    #[arg(long, env = "NOTIFY_BROKER_ADDR", default_value = "127.0.0.1:9092")]
+    pub broker_addr: String,
+}
+
+impl From<Args> for Config {
+    fn from(args: Args) -> Config {
+        Config::new(args.data_dir, args.broker_addr)
+    }
+}
+
+impl StartError {
+    /// One sentence for the person who started the program, if a flag can change it.
+    pub fn advice(&self) -> Option<String> {
+        match self {
+            StartError::AddressInUse { addr } => Some(format!(
+                "The address {addr} is in use; choose another with --broker-addr or NOTIFY_BROKER_ADDR."
+            )),
+            StartError::DataDirInUse { path } => Some(format!(
+                "The data folder {} is in use by another broker; choose another with --data-dir or \
+                 NOTIFY_DATA_DIR.",
+                path.display()
+            )),
+            StartError::Address { .. }
+            | StartError::Damaged { .. }
+            | StartError::FormatVersion { .. }
+            | StartError::Io { .. } => None,
+        }
+    }
+}
