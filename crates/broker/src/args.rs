@@ -9,7 +9,7 @@ use crate::error::StartError;
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "broker", version)]
 pub struct Args {
-    /// Folder for the topics; made when it is missing
+    /// Folder for data, made when it is missing; the broker keeps its part in `broker` below it
     #[arg(long, env = "NOTIFY_DATA_DIR", default_value = "data")]
     pub data_dir: PathBuf,
 
@@ -20,7 +20,7 @@ pub struct Args {
 
 impl From<Args> for Config {
     fn from(args: Args) -> Config {
-        Config::new(args.data_dir, args.broker_addr)
+        Config::new(args.data_dir.join("broker"), args.broker_addr)
     }
 }
 

@@ -1,0 +1,18 @@
+//! The broker behind a real listener.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
+
+mod clients;
+mod fetch;
+mod idempotence;
+mod kill;
+mod lifecycle;
+mod malformed;
+mod support;
+mod topics;
+mod versions;
