@@ -1,1 +1,20 @@
-//! Whole systems under test.
+//! Whole systems under test: real processes, asked over HTTP and over the Kafka protocol.
+//!
+//! Nothing here outlives its test: a [`Process`] is killed when it is dropped, folders go with it.
+//! What a process wrote is printed then, which the test runner shows where the test failed.
+
+#[cfg(feature = "apache-kafka")]
+mod apache_kafka;
+mod http;
+mod network;
+mod process;
+mod system;
+mod wait;
+
+#[cfg(feature = "apache-kafka")]
+pub use apache_kafka::{ApacheKafka, JavaTools, kcat};
+pub use http::{Answer, Http};
+pub use network::free_port;
+pub use process::{Finished, Process, run};
+pub use system::{Addresses, Client, Part, System};
+pub use wait::eventually;
