@@ -14,6 +14,7 @@ use models::Partition;
 use service::{AddressError, Bound, Health, Metrics, Tasks};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::config::Config;
 use crate::http::{self, Shared};
@@ -187,7 +188,8 @@ impl Service {
             let reader =
                 Reader::new(self.config.cluster.clone(), topics.notifications.clone(), partition);
             let counts = counts.of(partition);
-            tasks.spawn(partition::follow(reader, inbox, sender, counts, self.stop.clone()));
+            let following = partition::follow(reader, inbox, sender, counts, self.stop.clone());
+            tasks.spawn(following.instrument(tracing::info_span!("partition", %partition)));
         }
         Ok(views)
     }

@@ -100,17 +100,25 @@ async fn fetch(
     let mut backoff = Backoff::new();
     // The first fetch is to tell at once where the log ends.
     let mut wait = Wait::No;
+    let mut is_failing = false;
     while !stop.is_cancelled() {
         let stepping = next_step(&mut reader, next_offset, wait);
         let step = match stop.run_until_cancelled(stepping).await {
             None => return,
             Some(Ok(step)) => step,
             Some(Err(error)) => {
-                tracing::warn!(%error, "fetch failed, trying again");
+                // Once: an outage lasts many tries, in every partition.
+                if !is_failing {
+                    tracing::warn!(%error, "fetch failed, trying again until it succeeds");
+                }
+                is_failing = true;
                 stop.run_until_cancelled(backoff.wait()).await;
                 continue;
             }
         };
+        if std::mem::take(&mut is_failing) {
+            tracing::info!(next_offset = step.next_offset().0, "fetching again");
+        }
         let is_stuck = step.is_stuck(next_offset);
         wait = step.wait_after();
         next_offset = Some(step.next_offset());
