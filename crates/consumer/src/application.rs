@@ -148,7 +148,8 @@ impl Service {
             self.config.persist_period,
             self.stop.clone(),
         ));
-        tasks.spawn(report_live(views, self.health.clone(), self.stop.clone()));
+        tasks.spawn(report_live(views.clone(), self.health.clone(), self.stop.clone()));
+        tasks.spawn(report_stale(views, stale_after, self.health.clone(), self.stop.clone()));
         kafka::watch(&self.config.cluster, &topics, &self.stop, |drift| self.report(drift)).await?;
         Ok(())
     }
@@ -185,8 +186,7 @@ impl Service {
             let inbox = self.store.partition(partition, topics.topic_id)?;
             let (sender, status) = watch::channel(Status::starting(inbox.next_offset()));
             views.push(PartitionView { reader: inbox.reader(), status });
-            let reader =
-                Reader::new(self.config.cluster.clone(), topics.notifications.clone(), partition);
+            let reader = Reader::new(self.config.cluster.clone(), topics.log(), partition);
             let counts = counts.of(partition);
             let following = partition::follow(reader, inbox, sender, counts, self.stop.clone());
             tasks.spawn(following.instrument(tracing::info_span!("partition", %partition)));
@@ -218,6 +218,22 @@ async fn report_live(
     }
     health.set_live();
     tracing::info!("all partitions are live");
+    Ok(())
+}
+
+/// Says for how long the log could not be read.
+async fn report_stale(
+    views: Vec<PartitionView>,
+    stale_after: Duration,
+    health: Data<Health>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let age = views.iter().map(|view| view.status.borrow().fetched_at.elapsed()).max();
+        let stale = age.filter(|age| *age > stale_after);
+        health.set_detail("log", stale.map(|age| format!("not read for {} s", age.as_secs())));
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use rskafka::client::partition::{PartitionClient, UnknownTopicHandling};
 use rskafka::client::{Client, ClientBuilder};
 
 use crate::wire::within;
-use crate::{ClusterConfig, Error, topics, wire};
+use crate::{ClusterConfig, Error, Topic, topics, wire};
 
 /// The largest answer the library reads: a fetch asks for 8 MiB at most, and one record more.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
@@ -21,19 +21,20 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 ///
 /// The topic is looked up first, in a way that cannot create it: the library's own look-up asks the
 /// broker to create what it does not find, with settings that are not ours. It also shows that the
-/// broker answers at all, before anything is sent to it once more.
+/// broker answers at all, before anything is sent to it once more, and that the topic is the one
+/// that is meant.
 pub(crate) async fn partition_client(
     cluster: &ClusterConfig,
-    topic: &str,
+    topic: &Topic,
     partition: i32,
 ) -> Result<PartitionClient, Error> {
-    let call = format!("connect to {topic}-{partition}");
+    let call = format!("connect to {}-{partition}", topic.name);
     within(cluster.request_timeout, &call, async {
         let mut connection = wire::connect(cluster).await?;
         topics::expect_present(&mut connection, topic).await?;
         let client = client(cluster).await.map_err(failed(&call))?;
         client
-            .partition_client(topic, partition, UnknownTopicHandling::Error)
+            .partition_client(topic.name.as_str(), partition, UnknownTopicHandling::Error)
             .await
             .map_err(failed(&call))
     })
@@ -41,13 +42,9 @@ pub(crate) async fn partition_client(
 }
 
 async fn client(cluster: &ClusterConfig) -> Result<Client, rskafka::client::error::Error> {
-    // The library's own retries end before our deadline does, so that its error is the one told.
-    let backoff = BackoffConfig {
-        init_backoff: Duration::from_millis(50),
-        max_backoff: Duration::from_millis(500),
-        base: 2.0,
-        deadline: Some(cluster.request_timeout / 2),
-    };
+    // The library tries once; trying again is ours, with a new client whose topic was looked up
+    // anew: the log behind a connection that was lost may be another one.
+    let backoff = BackoffConfig { deadline: Some(Duration::ZERO), ..BackoffConfig::default() };
     ClientBuilder::new(cluster.brokers.clone())
         .client_id(cluster.client_id.as_str())
         .max_message_size(MAX_ANSWER_BYTES)

@@ -12,6 +12,7 @@ mod error;
 mod partitioner;
 mod queue;
 mod reader;
+mod topic;
 mod topics;
 mod wire;
 mod writer;
@@ -22,5 +23,8 @@ pub use cluster::ClusterConfig;
 pub use error::Error;
 pub use partitioner::{Partitioner, UnknownPartitioner};
 pub use reader::{FetchError, Fetched, Reader, Wait};
+pub use topic::Topic;
 pub use topics::{Drift, Topics, TopicsConfig, TopicsError, connect, ensure, watch};
-pub use writer::{Lane, ProduceError, ProtocolCode, Writer, WriterConfig, WriterMetrics};
+pub use writer::{
+    Lane, ProduceError, ProtocolCode, Writer, WriterConfig, WriterMetrics, WriterTask,
+};

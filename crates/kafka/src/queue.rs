@@ -1,7 +1,8 @@
 //! What waits to be written to one partition.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use models::{Offset, Record};
 use tokio::sync::{Notify, oneshot};
@@ -17,17 +18,30 @@ pub(crate) struct Pending {
     pub(crate) record: Record,
     pub(crate) size_bytes: usize,
     pub(crate) deadline: Instant,
-    pub(crate) reply: oneshot::Sender<Result<Offset, ProduceError>>,
+    handover: Handover,
+    reply: oneshot::Sender<Result<Offset, ProduceError>>,
 }
 
 impl Pending {
     pub(crate) fn new(
         record: Record,
         deadline: Instant,
+        handover: Handover,
         reply: oneshot::Sender<Result<Offset, ProduceError>>,
     ) -> Self {
         let size_bytes = record.size_bytes() + RECORD_OVERHEAD_BYTES;
-        Self { record, size_bytes, deadline, reply }
+        Self { record, size_bytes, deadline, handover, reply }
+    }
+
+    /// Says that it is being sent, from now on; false where it was taken back before.
+    pub(crate) fn is_sent_now(&self) -> bool {
+        self.handover.send()
+    }
+
+    /// Tells whoever waits that it is too late.
+    pub(crate) fn expire(self) {
+        let may_be_written = !self.handover.take_back();
+        self.answer(Err(ProduceError::DeadlinePassed { may_be_written }));
     }
 
     /// Whether nobody waits for it any more.
@@ -38,6 +52,32 @@ impl Pending {
     /// Tells whoever waits; who has gone away meanwhile is not told.
     pub(crate) fn answer(self, result: Result<Offset, ProduceError>) {
         let _ = self.reply.send(result);
+    }
+}
+
+/// Who has a record: whoever waits for it can take it back until it is sent. Both ask at once, and
+/// one of them is first.
+#[derive(Clone, Default)]
+pub(crate) struct Handover(Arc<AtomicU8>);
+
+const WAITING: u8 = 0;
+const SENT: u8 = 1;
+const TAKEN_BACK: u8 = 2;
+
+impl Handover {
+    /// Whether the record may be sent; it counts as sent from then on.
+    fn send(&self) -> bool {
+        self.become_unless(SENT, TAKEN_BACK)
+    }
+
+    /// Whether the record is never sent.
+    pub(crate) fn take_back(&self) -> bool {
+        self.become_unless(TAKEN_BACK, SENT)
+    }
+
+    fn become_unless(&self, new: u8, other: u8) -> bool {
+        let change = self.0.compare_exchange(WAITING, new, Ordering::AcqRel, Ordering::Acquire);
+        change.map_or_else(|found| found != other, |_| true)
     }
 }
 
@@ -108,11 +148,11 @@ impl Queue {
         }
     }
 
-    /// Answers what has waited past its deadline, none of which was ever sent.
+    /// Tells those that have waited past their deadline.
     pub(crate) fn drop_expired(&self, now: Instant) {
         let expired = self.lock().take_expired(now);
         for pending in expired {
-            pending.answer(Err(ProduceError::DeadlinePassed { may_be_written: false }));
+            pending.expire();
         }
     }
 
@@ -216,7 +256,8 @@ mod tests {
             timestamp: Timestamp::from_ms_clamped(0),
         };
         let (reply, answer) = oneshot::channel();
-        (Pending::new(record, Instant::now() + Duration::from_secs(60), reply), answer)
+        let deadline = Instant::now() + Duration::from_secs(60);
+        (Pending::new(record, deadline, Handover::default(), reply), answer)
     }
 
     fn push(queue: &Queue, lane: Lane, bytes: usize) -> Reply {

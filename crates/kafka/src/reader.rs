@@ -8,7 +8,7 @@ use rskafka::client::partition::{OffsetAt, PartitionClient};
 
 use crate::client::{failed, from_library, partition_client};
 use crate::wire::within;
-use crate::{ClusterConfig, Error};
+use crate::{ClusterConfig, Error, Topic};
 
 /// What a fetch that finds nothing does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ const MAX_WAIT: Duration = Duration::from_secs(1);
 /// Reads one partition, over a connection of its own.
 pub struct Reader {
     cluster: ClusterConfig,
-    topic: String,
+    topic: Topic,
     partition: Partition,
     client: Option<PartitionClient>,
 }
@@ -73,7 +73,7 @@ impl Fetched {
 
 impl Reader {
     /// A reader; it connects at the first call.
-    pub fn new(cluster: ClusterConfig, topic: impl Into<String>, partition: Partition) -> Self {
+    pub fn new(cluster: ClusterConfig, topic: impl Into<Topic>, partition: Partition) -> Self {
         Self { cluster, topic: topic.into(), partition, client: None }
     }
 
@@ -149,7 +149,7 @@ impl Reader {
     }
 
     fn call(&self, what: &str, offset: Offset) -> String {
-        format!("{what} {}-{} at {offset}", self.topic, self.partition)
+        format!("{what} {}-{} at {offset}", self.topic.name, self.partition)
     }
 }
 

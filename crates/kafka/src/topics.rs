@@ -10,9 +10,9 @@ use models::{Partition, Timestamp, TopicId, User};
 use tokio_util::sync::CancellationToken;
 
 use crate::wire::{self, Connection};
-use crate::{Backoff, ClusterConfig, Error, FetchError, Partitioner};
+use crate::{Backoff, ClusterConfig, Error, FetchError, Partitioner, Topic};
 
-use admin::{Found, NewTopic};
+use admin::{Found, NewTopic, TopicFound};
 
 /// How an installation's topics are named, and how they are made where they do not exist.
 #[derive(Clone, Debug)]
@@ -42,6 +42,11 @@ pub struct Topics {
 }
 
 impl Topics {
+    /// The notifications topic, in the life these topics are of.
+    pub fn log(&self) -> Topic {
+        Topic { name: self.notifications.clone(), id: Some(self.topic_id) }
+    }
+
     /// The partition that holds a user's inbox.
     pub fn home(&self, user_id: &models::UserId) -> Partition {
         self.partitioner.partition(user_id, self.partitions)
@@ -163,7 +168,7 @@ async fn check_settings(
     let [of_notifications, of_users] =
         admin::describe_configs(connection, [notifications, users]).await?;
     let has = |settings: &admin::Settings, name: &str, value: &str| {
-        settings.get(name).is_some_and(|set| set.split(',').any(|part| part == value))
+        settings.get(name).is_some_and(|set| set.split(',').any(|part| part.trim() == value))
     };
     if has(&of_notifications, "cleanup.policy", "compact") {
         return Err(TopicsError::Unsuitable(format!(
@@ -209,17 +214,21 @@ pub enum Drift {
     },
 }
 
-/// Makes sure that a topic exists, without creating it.
-pub(crate) async fn expect_present(connection: &mut Connection, topic: &str) -> Result<(), Error> {
-    let [found] = admin::metadata(connection, [topic]).await?.topics;
-    match found {
-        Found::Present(_) | Found::NotReady => Ok(()),
-        Found::Absent => Err(Error::Answer {
-            call: format!("Metadata of {topic}"),
-            code: ResponseError::UnknownTopicOrPartition,
-            message: None,
-        }),
-    }
+/// Makes sure that a topic exists and is the one that is meant, without creating it.
+pub(crate) async fn expect_present(
+    connection: &mut Connection,
+    topic: &Topic,
+) -> Result<(), Error> {
+    let [found] = admin::metadata(connection, [topic.name.as_str()]).await?.topics;
+    let code = match found {
+        Found::Present(TopicFound { topic_id, .. }) => match topic.id {
+            Some(expected) if expected != topic_id => ResponseError::InconsistentTopicId,
+            _ => return Ok(()),
+        },
+        Found::NotReady => ResponseError::LeaderNotAvailable,
+        Found::Absent => ResponseError::UnknownTopicOrPartition,
+    };
+    Err(Error::Answer { call: format!("Metadata of {}", topic.name), code, message: None })
 }
 
 /// How often a running service looks whether the topics are still what they were.

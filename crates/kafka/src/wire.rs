@@ -97,7 +97,8 @@ impl Connection {
         let (theirs_min, theirs_max) = self.versions.get(&R::KEY).copied().unwrap_or((1, 0));
         let version = max.min(theirs_max);
         if version < min.max(theirs_min) {
-            return Err(Error::Version { call: name::<R>(), min, max });
+            let call = format!("{} at {}", name::<R>(), self.address);
+            return Err(Error::Version { call, min, max });
         }
         self.exchange(request, version, timeout).await
     }

@@ -1,6 +1,7 @@
 //! Writing to a partition: one task, one request in flight, everything that arrived meanwhile in
 //! the next request.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +14,9 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::client::{failed, partition_client, to_library};
-use crate::queue::{Pending, Queue};
+use crate::queue::{Handover, Pending, Queue};
 use crate::wire::within;
-use crate::{Backoff, ClusterConfig, Error};
+use crate::{Backoff, ClusterConfig, Error, Topic};
 
 /// Which queue a record waits in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,26 +115,29 @@ pub struct Writer {
     queue: Arc<Queue>,
 }
 
+/// The work of a writer, to be spawned.
+pub type WriterTask = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 impl Writer {
     /// A writer, and the task that does its work; it ends when [`Writer::close`] was called and all
     /// that waited is answered.
     pub fn new(
         cluster: ClusterConfig,
-        topic: &str,
+        topic: impl Into<Topic>,
         partition: Partition,
         config: &WriterConfig,
         metrics: WriterMetrics,
-    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
+    ) -> (Self, WriterTask) {
         let queue = Arc::new(Queue::new(config.max_queued_bytes));
         let task = Task {
             cluster,
-            topic: topic.to_owned(),
+            topic: topic.into(),
             partition,
             queue: queue.clone(),
             metrics,
             client: None,
         };
-        (Self { queue }, task.run())
+        (Self { queue }, Box::pin(task.run()))
     }
 
     /// Appends a record and answers with its offset once the log acknowledged it (acks=all).
@@ -157,11 +161,14 @@ impl Writer {
             return Err(ProduceError::TooLarge { size_bytes });
         }
         let (reply, answer) = oneshot::channel();
-        self.queue.push(lane, Pending::new(record, deadline, reply));
+        let handover = Handover::default();
+        self.queue.push(lane, Pending::new(record, deadline, handover.clone(), reply));
         match tokio::time::timeout_at(deadline, answer).await {
             Ok(Ok(result)) => result,
-            // The task is gone, or still at work on it: either way it may be written.
-            Ok(Err(_)) | Err(_) => Err(ProduceError::DeadlinePassed { may_be_written: true }),
+            // Taken back, it is never sent; too late for that, it is on its way.
+            Ok(Err(_)) | Err(_) => {
+                Err(ProduceError::DeadlinePassed { may_be_written: !handover.take_back() })
+            }
         }
     }
 
@@ -178,7 +185,7 @@ impl Writer {
 
 struct Task {
     cluster: ClusterConfig,
-    topic: String,
+    topic: Topic,
     partition: Partition,
     queue: Arc<Queue>,
     metrics: WriterMetrics,
@@ -188,10 +195,7 @@ struct Task {
 impl Task {
     async fn run(mut self) {
         while let Some(pending) = self.queue.take().await {
-            let now = Instant::now();
-            let (over, wanted) = pending.into_iter().partition(|pending| pending.is_over(now));
-            expire(over, false);
-            self.write(wanted).await;
+            self.write(wanted(pending)).await;
         }
     }
 
@@ -200,22 +204,24 @@ impl Task {
     async fn write(&mut self, mut pending: Vec<Pending>) {
         let mut backoff = Backoff::new();
         while !pending.is_empty() {
-            let error = match self.request(&pending).await {
-                Ok(offsets) => return self.acknowledge(pending, offsets),
+            let error = match self.connected().await {
+                Ok(client) => {
+                    pending.retain(Pending::is_sent_now);
+                    match self.request(client, &pending).await {
+                        Ok(offsets) => return self.acknowledge(pending, offsets),
+                        Err(error) => error,
+                    }
+                }
                 Err(error) => error,
             };
             if let Some(code) = fatal(&error) {
                 return self.refused(pending, code).await;
             }
             self.metrics.retries.inc();
-            tracing::warn!(topic = self.topic, partition = %self.partition, %error, "produce failed, trying again");
-            self.client = None;
+            tracing::warn!(topic = self.topic.name, partition = %self.partition, %error, "produce failed, trying again");
             backoff.wait().await;
-            let now = Instant::now();
-            self.queue.drop_expired(now);
-            let (over, wanted) = pending.into_iter().partition(|pending| pending.is_over(now));
-            expire(over, true);
-            pending = wanted;
+            self.queue.drop_expired(Instant::now());
+            pending = wanted(pending);
         }
     }
 
@@ -227,18 +233,26 @@ impl Task {
             }
             return;
         }
-        tracing::error!(topic = self.topic, partition = %self.partition, %code, "record refused");
+        tracing::error!(topic = self.topic.name, partition = %self.partition, %code, "record refused");
         for pending in pending {
             pending.answer(Err(ProduceError::Refused(code)));
         }
     }
 
-    async fn request(&mut self, pending: &[Pending]) -> Result<Vec<i64>, Error> {
-        let call = format!("produce to {}-{}", self.topic, self.partition);
-        let client = match self.client.take() {
-            Some(client) => client,
-            None => partition_client(&self.cluster, &self.topic, self.partition.0).await?,
-        };
+    async fn connected(&mut self) -> Result<PartitionClient, Error> {
+        match self.client.take() {
+            Some(client) => Ok(client),
+            None => partition_client(&self.cluster, &self.topic, self.partition.0).await,
+        }
+    }
+
+    /// Sends a request; a client that failed is not used again.
+    async fn request(
+        &mut self,
+        client: PartitionClient,
+        pending: &[Pending],
+    ) -> Result<Vec<i64>, Error> {
+        let call = format!("produce to {}-{}", self.topic.name, self.partition);
         let records = pending.iter().map(|p| to_library(p.record.clone())).collect();
         let producing = client.produce(records, Compression::NoCompression);
         let offsets =
@@ -269,10 +283,15 @@ impl Task {
     }
 }
 
-fn expire(pending: Vec<Pending>, may_be_written: bool) {
-    for pending in pending {
-        pending.answer(Err(ProduceError::DeadlinePassed { may_be_written }));
+/// Those that somebody still waits for; the others are told that it is too late.
+fn wanted(pending: Vec<Pending>) -> Vec<Pending> {
+    let now = Instant::now();
+    let (over, wanted): (Vec<_>, Vec<_>) =
+        pending.into_iter().partition(|pending| pending.is_over(now));
+    for pending in over {
+        pending.expire();
     }
+    wanted
 }
 
 /// The code of an answer that the same request would get again. All else may pass by itself, and

@@ -150,7 +150,7 @@ fn start_writers(
     for partition in (0..topics.partitions).map(Partition) {
         let (writer, task) = Writer::new(
             config.cluster.clone(),
-            &topics.notifications,
+            topics.log(),
             partition,
             &config.writer,
             counts.clone(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -54,7 +55,17 @@ impl BodyBudget {
     ///
     /// # Errors
     /// See [`BodyError`].
-    pub async fn read(&self, payload: Payload, limits: BodyLimits) -> Result<Bytes, BodyError> {
+    pub async fn read(
+        &self,
+        headers: &HeaderMap,
+        payload: Payload,
+        limits: BodyLimits,
+    ) -> Result<Bytes, BodyError> {
+        let declared =
+            headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        if declared.is_some_and(|length: usize| length > limits.max_bytes) {
+            return Err(BodyError::TooLarge { max_bytes: limits.max_bytes });
+        }
         match tokio::time::timeout(limits.timeout, self.collect(payload, limits.max_bytes)).await {
             Ok(result) => result,
             Err(_) => Err(BodyError::TooSlow { timeout: limits.timeout }),

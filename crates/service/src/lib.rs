@@ -12,6 +12,7 @@ mod server;
 mod shutdown;
 mod tasks;
 mod telemetry;
+mod unread;
 
 pub use atoi::{NotAnInteger, atoi};
 pub use body::{BodyBudget, BodyError, BodyLimits};

@@ -9,6 +9,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError, web};
 use uuid::Uuid;
 
+use crate::unread::Unread;
 use crate::{Code, Metrics, Problem};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -17,13 +18,14 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID_BYTES: usize = 128;
 
 pub(crate) async fn observe(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let id = request_id(&request);
     let method = request.method().clone();
     let metrics = request.app_data::<web::Data<Metrics>>().cloned();
+    let unread = Unread::of(&mut request);
     // An error here comes from middleware inside of us, of which there is none.
     let answer = next.call(request).await?;
     let mut answer = explained(answer.map_into_boxed_body(), &id);
@@ -38,6 +40,9 @@ pub(crate) async fn observe(
         let method =
             if method.is_safe() || method.as_str() == "POST" { method.as_str() } else { "other" };
         metrics.count(method, &route, status, took);
+    }
+    if let Some(unread) = unread {
+        answer = unread.until_sent(answer);
     }
     tracing::debug!(request_id = id, route, status, took_ms = took.as_secs_f64() * 1e3, "answered");
     Ok(answer)

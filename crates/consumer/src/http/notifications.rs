@@ -1,8 +1,6 @@
 //! `GET /notifications/{userID}`, as in the tutorial.
 
 use actix_web::HttpResponse;
-use std::collections::HashMap;
-
 use actix_web::http::header::ContentType;
 use actix_web::web::{Data, Path, Query};
 use inbox::{Entry, Page};
@@ -23,7 +21,7 @@ const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
 pub(crate) async fn newest(
     user_id: Path<String>,
-    parameters: Query<HashMap<String, String>>,
+    parameters: Query<Vec<(String, String)>>,
     shared: Data<Shared>,
 ) -> Result<HttpResponse, Problem> {
     let user_id = match atoi(&user_id) {
@@ -32,7 +30,7 @@ pub(crate) async fn newest(
             return Ok(refused(format!("failed to parse ID from path value userID: {error}")));
         }
     };
-    let limit = match read_limit(parameters.get("limit").map(String::as_str)) {
+    let limit = match read_limit(&parameters) {
         Ok(limit) => limit,
         Err(reason) => return Ok(refused(reason)),
     };
@@ -48,12 +46,15 @@ fn refused(message: String) -> HttpResponse {
     HttpResponse::BadRequest().json(json!({"message": message}))
 }
 
-fn read_limit(text: Option<&str>) -> Result<usize, String> {
-    let Some(text) = text else { return Ok(MAX_LIMIT) };
-    let limit = atoi(text).ok().and_then(|limit| usize::try_from(limit).ok());
-    limit
-        .filter(|limit| (1..=MAX_LIMIT).contains(limit))
-        .ok_or_else(|| format!("query value limit is not an integer from 1 to {MAX_LIMIT}"))
+fn read_limit(parameters: &[(String, String)]) -> Result<usize, String> {
+    let mut limits = parameters.iter().filter(|(name, _)| name == "limit");
+    let limit = match (limits.next(), limits.next()) {
+        (None, _) => return Ok(MAX_LIMIT),
+        (Some((_, limit)), None) => atoi(limit).ok().and_then(|limit| usize::try_from(limit).ok()),
+        (Some(_), Some(_)) => None,
+    };
+    let limit = limit.filter(|limit| (1..=MAX_LIMIT).contains(limit));
+    limit.ok_or_else(|| format!("query value limit is not an integer from 1 to {MAX_LIMIT}"))
 }
 
 /// The answer, oldest first.

@@ -128,7 +128,7 @@ async fn write(
         let change = DirectoryChange::Present(user.clone());
         records.push(to_library(change.to_record(now).map_err(malformed)?));
     }
-    let client = partition_client(cluster, users_topic, 0).await?;
+    let client = partition_client(cluster, &users_topic.into(), 0).await?;
     let producing = client.produce(records, Compression::NoCompression);
     within(cluster.request_timeout, &call, async { producing.await.map_err(failed(&call)) })
         .await?;

@@ -36,7 +36,7 @@ async fn try_send(
     payload: Payload,
     shared: &Shared,
 ) -> Result<Receipt, Refusal> {
-    let body = shared.body_budget.read(payload, shared.body_limits).await?;
+    let body = shared.body_budget.read(request.headers(), payload, shared.body_limits).await?;
     let SendForm { from_id, to_id, message } = form::read(request.headers(), body).await?;
     let from = parse_id("fromID", &from_id)?;
     let to = parse_id("toID", &to_id)?;
