@@ -36,10 +36,16 @@ impl StartError {
                  NOTIFY_DATA_DIR.",
                 path.display()
             )),
-            StartError::Address { .. }
-            | StartError::Damaged { .. }
-            | StartError::FormatVersion { .. }
-            | StartError::Io { .. } => None,
+            StartError::Address { addr, source } => Some(format!(
+                "Cannot use the address {addr}: {source}; choose another with --broker-addr or \
+                 NOTIFY_BROKER_ADDR."
+            )),
+            StartError::Io { doing, path, source } => Some(format!(
+                "Cannot {doing} {}: {source}; choose another data folder with --data-dir or \
+                 NOTIFY_DATA_DIR.",
+                path.display()
+            )),
+            StartError::Damaged { .. } | StartError::FormatVersion { .. } => None,
         }
     }
 }

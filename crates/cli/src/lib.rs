@@ -69,6 +69,14 @@ async fn start_broker(data_dir: PathBuf, args: BrokerArgs) -> Result<Broker, Exi
     })
 }
 
+/// Builds the consumer; `store_flag` is what sets the folder of its store.
+fn build_consumer(
+    config: consumer::Config,
+    store_flag: &str,
+) -> Result<consumer::Application, Exit> {
+    consumer::Application::build(config).map_err(|error| error.into_exit(store_flag))
+}
+
 /// Runs the program with the arguments of this process.
 #[tokio::main]
 pub async fn main() -> ExitCode {

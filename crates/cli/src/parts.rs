@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use service::{Exit, TelemetryArgs, run_until_interrupted};
 use tokio_util::sync::CancellationToken;
 
-use crate::{BrokerArgs, DataArgs, start_broker};
+use crate::{BrokerArgs, DataArgs, build_consumer, start_broker};
 
 /// `kafka-notify broker`.
 #[derive(clap::Args)]
@@ -77,7 +77,7 @@ impl ConsumerCommand {
             let store = store.folder().map_err(Exit::unusable)?;
             let cluster = brokers.cluster("kafka-notify-consumer");
             let config = consumer.config(store, cluster, topics.config());
-            let application = consumer::Application::build(config).map_err(Exit::unusable)?;
+            let application = build_consumer(config, "--store-dir")?;
             Ok(move |stop| application.run_until_stopped(stop))
         })
         .await

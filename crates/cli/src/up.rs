@@ -1,5 +1,6 @@
 //! `kafka-notify up`: everything in one process.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,7 +11,7 @@ use broker::Broker;
 use service::{Exit, Health, Tasks, TelemetryArgs, run_until_interrupted};
 use tokio_util::sync::CancellationToken;
 
-use crate::{BrokerArgs, DataArgs, start_broker};
+use crate::{BrokerArgs, DataArgs, build_consumer, start_broker};
 
 /// `kafka-notify up`.
 #[derive(clap::Args)]
@@ -56,11 +57,16 @@ impl System {
         let broker = start_broker(data_dir.clone(), args.broker).await?;
         let cluster =
             |name| kafka::ClusterConfig::new(vec![reachable(broker.addr()).to_string()], name);
+        let store = data_dir.join("inbox");
         let config = args.producer.config(cluster("kafka-notify-producer"), topics.clone());
         let producer = producer::Application::build(config).map_err(Exit::unusable)?;
-        let store = data_dir.join("inbox");
-        let config = args.consumer.config(store, cluster("kafka-notify-consumer"), topics);
-        let consumer = consumer::Application::build(config).map_err(Exit::unusable)?;
+        let config = args.consumer.config(store, cluster("kafka-notify-consumer"), topics.clone());
+        let consumer = build_consumer(config, "--data-dir")?;
+        // Once, here, for both services. Boxed: the compiler gives up on futures nested this deep.
+        let (cluster, seed) = (cluster("kafka-notify"), models::seed_users());
+        Box::pin(kafka::ensure(&cluster, &topics, &seed, service::now()))
+            .await
+            .map_err(|error| Exit::failed(&error.into()))?;
         Ok(Self { data_dir, broker, producer, consumer })
     }
 
@@ -106,9 +112,9 @@ async fn all_live(services: [Arc<Health>; 2]) {
     }
 }
 
-#[allow(clippy::print_stdout)] // What `up` is asked to say.
+/// To standard output; it goes on where nobody listens.
 fn tell(welcome: &str) {
-    println!("{welcome}");
+    let _ = writeln!(std::io::stdout(), "{welcome}");
 }
 
 /// The address as this machine reaches it, where it listens on all.

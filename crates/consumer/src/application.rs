@@ -11,7 +11,7 @@ use anyhow::Context;
 use inbox::{InboxError, Store};
 use kafka::{Drift, Reader, Topics};
 use models::Partition;
-use service::{AddressError, Bound, Health, Metrics, Tasks};
+use service::{AddressError, Bound, Exit, Health, Metrics, Tasks};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::http::{self, Shared};
 use crate::inboxes::{Inboxes, PartitionView};
 use crate::metrics::ConsumerMetrics;
-use crate::partition::{self, State, Status};
+use crate::partition::{self, Homes, State, Status};
 
 /// The query service as a value: bound to its address and holding its store, not running yet.
 pub struct Application {
@@ -38,7 +38,7 @@ pub enum BuildError {
     #[error(transparent)]
     Address(#[from] AddressError),
     /// The store cannot be opened.
-    #[error("{0}; choose another folder with --store-dir")]
+    #[error(transparent)]
     Store(#[from] InboxError),
     /// A damaged store cannot be moved out of the way.
     #[error("the damaged store in {} cannot be set aside: {source}", path.display())]
@@ -48,6 +48,16 @@ pub enum BuildError {
         /// What the disk said.
         source: std::io::Error,
     },
+}
+
+impl BuildError {
+    /// The end of a process that cannot run; `store_flag` is what sets the store's folder.
+    pub fn into_exit(self, store_flag: &str) -> Exit {
+        match self {
+            Self::Address(error) => Exit::unusable(error),
+            Self::Store(_) | Self::SetAside { .. } => Exit::unusable_because(self, store_flag),
+        }
+    }
 }
 
 impl Application {
@@ -102,7 +112,7 @@ impl Application {
         health.set_draining();
         listening.stop(true).await;
         let ended = tasks.end(ENDING).await;
-        let synced = persist(store).await;
+        let synced = persist(store).await.context("the inbox store cannot be synced");
         result.and(ended).and(synced)
     }
 }
@@ -156,7 +166,6 @@ impl Service {
 
     async fn connect(&self) -> anyhow::Result<Option<Topics>> {
         let unavailable = |error: &kafka::Error| {
-            tracing::warn!(%error, "Kafka cannot be reached, trying again");
             self.health.set_detail("broker", Some(error.to_string()));
         };
         let Config { cluster, topics, .. } = &self.config;
@@ -188,7 +197,9 @@ impl Service {
             views.push(PartitionView { reader: inbox.reader(), status });
             let reader = Reader::new(self.config.cluster.clone(), topics.log(), partition);
             let counts = counts.of(partition);
-            let following = partition::follow(reader, inbox, sender, counts, self.stop.clone());
+            let homes = Homes { topics: topics.clone(), partition };
+            let following =
+                partition::follow(reader, inbox, homes, sender, counts, self.stop.clone());
             tasks.spawn(following.instrument(tracing::info_span!("partition", %partition)));
         }
         Ok(views)

@@ -10,7 +10,7 @@ use service::ServerConfig;
 /// Flags of the query service itself.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ConsumerArgs {
-    /// Where the query service listens
+    /// Where the consumer listens
     #[arg(
         long,
         env = "NOTIFY_CONSUMER_ADDR",

@@ -29,7 +29,7 @@ async fn main() -> ExitCode {
         let store = store.folder().map_err(Exit::unusable)?;
         let cluster = brokers.cluster("kafka-notify-consumer");
         let application = Application::build(consumer.config(store, cluster, topics.config()));
-        let application = application.map_err(Exit::unusable)?;
+        let application = application.map_err(|error| error.into_exit("--store-dir"))?;
         Ok(move |stop| application.run_until_stopped(stop))
     })
     .await

@@ -13,6 +13,7 @@ pub(crate) struct ConsumerMetrics {
     applied: Family<PartitionLabel, Counter>,
     duplicates: Family<PartitionLabel, Counter>,
     undecodable: Family<UndecodableLabel, Counter>,
+    misplaced: Family<PartitionLabel, Counter>,
     lag: Family<PartitionLabel, Gauge>,
 }
 
@@ -20,6 +21,7 @@ pub(crate) struct ConsumerMetrics {
 pub(crate) struct PartitionMetrics {
     pub(crate) applied: Counter,
     pub(crate) duplicates: Counter,
+    pub(crate) misplaced: Counter,
     pub(crate) lag: Gauge,
     undecodable: Family<UndecodableLabel, Counter>,
     partition: i32,
@@ -54,6 +56,11 @@ impl ConsumerMetrics {
             self.undecodable.clone(),
         );
         registry.register(
+            "misplaced_records",
+            "Records in a partition that is not their recipient's",
+            self.misplaced.clone(),
+        );
+        registry.register(
             "lag_records",
             "Records between what is applied and the end of the log",
             self.lag.clone(),
@@ -65,6 +72,7 @@ impl ConsumerMetrics {
         PartitionMetrics {
             applied: self.applied.get_or_create(&label).clone(),
             duplicates: self.duplicates.get_or_create(&label).clone(),
+            misplaced: self.misplaced.get_or_create(&label).clone(),
             lag: self.lag.get_or_create(&label).clone(),
             undecodable: self.undecodable.clone(),
             partition: partition.0,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use inbox::{Applied, PartitionInbox};
-use kafka::{Backoff, FetchError, Fetched, Reader, Wait};
-use models::{Offset, Record};
+use kafka::{Backoff, FetchError, Fetched, Reader, Topics, Wait};
+use models::{Offset, Partition, Record};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +48,22 @@ const QUEUED_FETCHES: usize = 2;
 /// a store that compacts is taken for one that hangs.
 const APPLY_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// Which records of a partition belong there.
+pub(crate) struct Homes {
+    pub(crate) topics: Topics,
+    pub(crate) partition: Partition,
+}
+
+impl Homes {
+    /// Whether the record's inbox is looked for in another partition. A key that is no user id has
+    /// no home.
+    fn is_misplaced(&self, record: &Record) -> bool {
+        let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
+        let user_id = key.and_then(|key| key.parse().ok());
+        user_id.is_some_and(|user_id| self.topics.home(&user_id) != self.partition)
+    }
+}
+
 /// What the fetching half tells the applying half.
 enum Step {
     /// Records to apply.
@@ -77,13 +93,14 @@ impl Status {
 pub(crate) async fn follow(
     reader: Reader,
     inbox: PartitionInbox,
+    homes: Homes,
     status: watch::Sender<Status>,
     metrics: PartitionMetrics,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let (steps, queue) = mpsc::channel(QUEUED_FETCHES);
     let next_offset = inbox.next_offset();
-    let fold = Fold { inbox, status, metrics, queue };
+    let fold = Fold { inbox, homes, status, metrics, queue };
     let fetching = fetch(reader, next_offset, steps, &stop);
     let ((), applied) = tokio::join!(fetching, fold.run());
     applied
@@ -191,6 +208,7 @@ impl Step {
 /// The applying half.
 struct Fold {
     inbox: PartitionInbox,
+    homes: Homes,
     status: watch::Sender<Status>,
     metrics: PartitionMetrics,
     queue: mpsc::Receiver<Step>,
@@ -253,6 +271,7 @@ impl Fold {
 
     async fn apply(self, batch: Batch) -> anyhow::Result<Self> {
         let Batch { records, next_offset, high_watermark } = batch;
+        self.count_misplaced(&records);
         let is_news = !records.is_empty() || self.inbox.next_offset() != Some(next_offset);
         let fold = if is_news {
             let (fold, applied) =
@@ -293,9 +312,23 @@ impl Fold {
     fn count(&self, applied: &Applied) {
         self.metrics.applied.inc_by(applied.sent as u64);
         self.metrics.duplicates.inc_by(applied.duplicates as u64);
-        for (offset, reason) in &applied.undecodable {
+        for (_, reason) in &applied.undecodable {
             self.metrics.undecodable(reason.reason());
-            tracing::warn!(%offset, %reason, "record not understood");
         }
+        if let Some((offset, reason)) = applied.undecodable.first() {
+            let records = applied.undecodable.len();
+            tracing::warn!(records, first_offset = offset.0, %reason, "records not understood");
+        }
+    }
+
+    fn count_misplaced(&self, records: &[(Offset, Record)]) {
+        let mut misplaced = records.iter().filter(|(_, record)| self.homes.is_misplaced(record));
+        let Some((first, _)) = misplaced.next() else { return };
+        let records = 1 + misplaced.count();
+        self.metrics.misplaced.inc_by(records as u64);
+        tracing::warn!(
+            records, first_offset = first.0, partitioner = %self.homes.topics.partitioner,
+            "records in a partition that is not their recipient's: in no inbox; whoever wrote them uses another partitioner"
+        );
     }
 }

@@ -17,7 +17,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("service", &["models"]),
     ("producer", &["models", "kafka", "inbox", "service"]),
     ("consumer", &["models", "kafka", "inbox", "service"]),
-    ("cli", &["producer", "consumer", "broker", "kafka", "service"]),
+    ("cli", &["models", "producer", "consumer", "broker", "kafka", "service"]),
     ("loadgen", &["models"]),
     ("e2e", &["models", "kafka", "producer", "consumer", "broker", "cli"]),
 ];

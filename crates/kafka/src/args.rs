@@ -11,7 +11,8 @@ pub struct BrokersArgs {
         env = "NOTIFY_BROKERS",
         value_name = "HOST:PORT,...",
         default_value = "localhost:9092",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = broker_address
     )]
     pub brokers: Vec<String>,
 }
@@ -52,6 +53,17 @@ impl TopicsArgs {
             partitions_at_creation: self.partitions_at_creation,
             partitioner: self.partitioner,
         }
+    }
+}
+
+fn broker_address(text: &str) -> Result<String, String> {
+    let (host, port) = text.rsplit_once(':').ok_or("a broker is HOST:PORT, as localhost:9092")?;
+    if host.is_empty() || host.contains('/') {
+        return Err("a broker is HOST:PORT without a scheme, as localhost:9092".to_owned());
+    }
+    match port.parse::<u16>() {
+        Ok(1..) => Ok(text.to_owned()),
+        Ok(0) | Err(_) => Err(format!("{port:?} is no port: it is a number from 1 to 65535")),
     }
 }
 

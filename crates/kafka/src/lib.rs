@@ -1,7 +1,7 @@
 //! The only door to a broker: writer, reader, topics, partitioner.
 //!
 //! Data goes through `rskafka`; what that library lacks (topic settings, topic ids, deadlines) goes
-//! through the small client in [`wire`]. Every call has a deadline, and errors are told apart here:
+//! through a small client of our own (`wire`). Every call has a deadline, and errors are told apart here:
 //! what passes by itself is retried, the rest is reported.
 
 mod args;

@@ -15,7 +15,7 @@ use crate::{ClusterConfig, Error, Topic};
 pub enum Wait {
     /// It answers at once: how else to learn soon that there is nothing?
     No,
-    /// The broker holds it until a record comes, or for [`MAX_WAIT`].
+    /// The broker holds it until a record comes, or for a second.
     ForRecords,
 }
 

@@ -143,6 +143,7 @@ pub async fn connect(
     unavailable: impl Fn(&Error),
 ) -> Result<Option<Topics>, TopicsError> {
     let mut backoff = Backoff::new();
+    let mut told = String::new();
     loop {
         // Boxed: the compiler gives up on the layout of futures nested this deep.
         let trying = Box::pin(ensure(cluster, config, seed, now()));
@@ -150,6 +151,12 @@ pub async fn connect(
             None => return Ok(None),
             Some(Ok(topics)) => return Ok(Some(topics)),
             Some(Err(TopicsError::Unavailable(error))) if error.is_retriable() => {
+                // Once a cause: waiting for Kafka may take long.
+                let text = error.to_string();
+                if text != told {
+                    tracing::warn!(%error, "Kafka cannot be used yet, trying again until it can");
+                }
+                told = text;
                 unavailable(&error);
             }
             Some(Err(error)) => return Err(error),

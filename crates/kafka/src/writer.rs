@@ -136,6 +136,7 @@ impl Writer {
             queue: queue.clone(),
             metrics,
             client: None,
+            is_failing: false,
         };
         (Self { queue }, Box::pin(task.run()))
     }
@@ -190,6 +191,8 @@ struct Task {
     queue: Arc<Queue>,
     metrics: WriterMetrics,
     client: Option<PartitionClient>,
+    /// The last request failed; said once in the log.
+    is_failing: bool,
 }
 
 impl Task {
@@ -218,7 +221,10 @@ impl Task {
                 return self.refused(pending, code).await;
             }
             self.metrics.retries.inc();
-            tracing::warn!(topic = self.topic.name, partition = %self.partition, %error, "produce failed, trying again");
+            if !self.is_failing {
+                tracing::warn!(topic = self.topic.name, partition = %self.partition, %error, "produce failed, trying again until it succeeds");
+            }
+            self.is_failing = true;
             backoff.wait().await;
             self.queue.drop_expired(Instant::now());
             pending = wanted(pending);
@@ -274,7 +280,10 @@ impl Task {
         })
     }
 
-    fn acknowledge(&self, pending: Vec<Pending>, offsets: Vec<i64>) {
+    fn acknowledge(&mut self, pending: Vec<Pending>, offsets: Vec<i64>) {
+        if std::mem::take(&mut self.is_failing) {
+            tracing::info!(topic = self.topic.name, partition = %self.partition, "producing again");
+        }
         self.metrics.requests.inc();
         self.metrics.records.inc_by(pending.len() as u64);
         for (pending, offset) in pending.into_iter().zip(offsets) {

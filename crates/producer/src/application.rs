@@ -90,7 +90,6 @@ async fn serve(
     tasks: &mut Tasks,
 ) -> anyhow::Result<()> {
     let unavailable = |error: &kafka::Error| {
-        tracing::warn!(%error, "Kafka cannot be reached, trying again");
         health.set_detail("broker", Some(error.to_string()));
     };
     let seed = models::seed_users();
@@ -129,7 +128,6 @@ fn follow_directory(
                     health.set_detail("directory", None);
                 }
                 Some(error) => {
-                    tracing::warn!(%error, "the users directory cannot be read, trying again");
                     health.set_detail("directory", Some(error.to_string()));
                 }
             })

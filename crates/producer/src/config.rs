@@ -8,7 +8,7 @@ use service::{BodyLimits, ServerConfig};
 /// Flags of the publisher itself.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ProducerArgs {
-    /// Where the publisher listens
+    /// Where the producer listens
     #[arg(
         long,
         env = "NOTIFY_PRODUCER_ADDR",

@@ -59,6 +59,7 @@ impl Directory {
     ) {
         let mut backoff = Backoff::new();
         let mut offset = None;
+        let mut is_failing = false;
         while !stop.is_cancelled() {
             let wait = if self.is_live() { Wait::ForRecords } else { Wait::No };
             let fetching = fetch(&mut reader, offset, wait);
@@ -66,6 +67,9 @@ impl Directory {
             match result {
                 Ok(fetched) => {
                     backoff.reset();
+                    if std::mem::take(&mut is_failing) {
+                        tracing::info!("users are read again");
+                    }
                     offset = Some(fetched.next_offset);
                     let is_end = fetched.is_end();
                     self.apply(fetched);
@@ -78,6 +82,10 @@ impl Directory {
                         self.start_anew();
                         offset = None;
                     }
+                    if !is_failing {
+                        tracing::warn!(%error, "users cannot be read, trying again until they can");
+                    }
+                    is_failing = true;
                     let _ = self.state.compare_exchange(
                         LIVE,
                         STALE,

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::future::Future;
+use std::io::Write;
 use std::process::ExitCode;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -25,6 +26,11 @@ impl Exit {
     /// It cannot run as it was told to; the reason names the flag to change. Exit code 2.
     pub fn unusable(reason: impl Display) -> Self {
         Self { code: EXIT_UNUSABLE, reason: reason.to_string() }
+    }
+
+    /// It cannot run as it was told to, for this error; `flag` changes that. Exit code 2.
+    pub fn unusable_because(error: impl Into<anyhow::Error>, flag: &str) -> Self {
+        Self::unusable(format!("{:#}; choose another folder with {flag}", error.into()))
     }
 
     /// It failed. Exit code 1.
@@ -67,20 +73,30 @@ where
     let watching = tokio::spawn(interrupt(signals, stop.clone()));
     let result = run(stop).await;
     watching.abort();
+    if result.is_ok() {
+        tracing::info!("stopped");
+    }
     result.map_err(|error| Exit::failed(&error))
 }
 
-async fn interrupt(signals: [Signal; 2], stop: CancellationToken) {
-    let [mut interrupt, mut terminate] = signals;
+/// The first signal stops in order, the second at once.
+async fn interrupt(mut signals: [Signal; 2], stop: CancellationToken) {
+    next(&mut signals).await;
+    stop.cancel();
+    tracing::info!("stopping; a second signal stops at once");
+    next(&mut signals).await;
+    tracing::warn!("stopped at once: what was in hand is cut off");
+    std::process::exit(EXIT_FAILED.into());
+}
+
+async fn next([interrupt, terminate]: &mut [Signal; 2]) {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    tracing::info!("stopping");
-    stop.cancel();
 }
 
-#[allow(clippy::print_stderr)] // The last words of a process are for whoever started it.
+/// Says why a process ends to whoever started it, if anybody still listens.
 fn tell(reason: &str) {
-    eprintln!("error: {reason}");
+    let _ = writeln!(std::io::stderr(), "error: {reason}");
 }

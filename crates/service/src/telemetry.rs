@@ -41,6 +41,8 @@ impl TelemetryArgs {
         let lines = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_timer(SystemTime)
+            // A log that cannot be written must not be the end of what is logged.
+            .log_internal_errors(false)
             .with_writer(std::io::stderr);
         // That it is started already is the only error: a process of several services.
         let _ = match self.log_format {

@@ -1,7 +1,7 @@
 //! Forms: `application/x-www-form-urlencoded` and `multipart/form-data`.
 
 use actix_multipart::{Field, Multipart, MultipartError};
-use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use actix_web::web::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 use percent_encoding::percent_decode;
@@ -21,6 +21,8 @@ pub(super) enum FormError {
         "content type {0:?} is not supported: send application/x-www-form-urlencoded or multipart/form-data"
     )]
     ContentType(String),
+    #[error("content encoding {0:?} is not supported: send the form as it is")]
+    ContentEncoding(String),
     #[error("form value {0} is not valid UTF-8")]
     NotUtf8(&'static str),
     #[error("the multipart form cannot be read: {0}")]
@@ -37,6 +39,12 @@ const MULTIPART_TYPE: &str = "multipart/form-data";
 
 /// Reads a form. Of fields that occur twice the first counts, as with Go's `PostForm`.
 pub(super) async fn read(headers: &HeaderMap, body: Bytes) -> Result<SendForm, FormError> {
+    let encoding = headers.get(CONTENT_ENCODING).map(|value| value.as_bytes());
+    if let Some(encoding) = encoding.filter(|encoding| !encoding.eq_ignore_ascii_case(b"identity"))
+    {
+        let encoding = String::from_utf8_lossy(encoding).chars().take(100).collect();
+        return Err(FormError::ContentEncoding(encoding));
+    }
     let content_type = headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
     let content_type = String::from_utf8_lossy(content_type.unwrap_or_default()).into_owned();
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -87,7 +87,9 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Self::Id { .. } => StatusCode::BAD_REQUEST,
-            Self::Form(FormError::ContentType(_)) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Form(FormError::ContentType(_) | FormError::ContentEncoding(_)) => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
             Self::Form(_) => StatusCode::BAD_REQUEST,
             Self::Body(BodyError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::TooSlow { .. }) => StatusCode::REQUEST_TIMEOUT,

@@ -52,6 +52,20 @@ async fn other_content_types_are_415() {
 }
 
 #[tokio::test]
+async fn a_compressed_form_is_415() {
+    let app = TestApp::spawn().await;
+    for encoding in ["gzip", "deflate", "br", "x", ""] {
+        let post = app.request(Method::POST, "/send").header("Content-Encoding", encoding);
+        let post = post.header("Content-Type", "application/x-www-form-urlencoded");
+        let reason =
+            format!("content encoding {encoding:?} is not supported: send the form as it is");
+        let expected = serde_json::json!({ "message": reason }).to_string();
+        answer(post.body(form(&GOOD))).await.is(415, &expected);
+    }
+    app.log_is_empty().await;
+}
+
+#[tokio::test]
 async fn a_body_without_a_content_type_is_415_and_no_body_lacks_its_ids() {
     let app = TestApp::spawn().await;
     let post = || app.request(Method::POST, "/send");
