@@ -8,7 +8,7 @@ use rskafka::client::partition::{PartitionClient, UnknownTopicHandling};
 use rskafka::client::{Client, ClientBuilder};
 
 use crate::wire::within;
-use crate::{ClusterConfig, Error, Topic, topics, wire};
+use crate::{ClusterConfig, Error, Topic, admin, wire};
 
 /// The largest answer the library reads: a fetch asks for 8 MiB at most, and one record more.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
@@ -31,7 +31,7 @@ pub(crate) async fn partition_client(
     let call = format!("connect to {}-{partition}", topic.name);
     within(cluster.request_timeout, &call, async {
         let mut connection = wire::connect(cluster).await?;
-        topics::expect_present(&mut connection, topic).await?;
+        admin::expect_present(&mut connection, topic).await?;
         let client = client(cluster).await.map_err(failed(&call))?;
         client
             .partition_client(topic.name.as_str(), partition, UnknownTopicHandling::Error)

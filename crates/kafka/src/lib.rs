@@ -4,12 +4,14 @@
 //! through a small client of our own (`wire`). Every call has a deadline, and errors are told apart here:
 //! what passes by itself is retried, the rest is reported.
 
+mod admin;
 mod args;
 mod backoff;
 mod client;
 mod cluster;
 mod error;
 mod partitioner;
+mod produce;
 mod queue;
 mod reader;
 mod topic;
@@ -22,9 +24,8 @@ pub use backoff::Backoff;
 pub use cluster::ClusterConfig;
 pub use error::Error;
 pub use partitioner::{Partitioner, UnknownPartitioner};
+pub use produce::{Lane, ProduceError, ProtocolCode};
 pub use reader::{FetchError, Fetched, Reader, Wait};
 pub use topic::Topic;
 pub use topics::{Drift, Topics, TopicsConfig, TopicsError, connect, ensure, watch};
-pub use writer::{
-    Lane, ProduceError, ProtocolCode, Writer, WriterConfig, WriterMetrics, WriterTask,
-};
+pub use writer::{Writer, WriterConfig, WriterMetrics, WriterTask};

@@ -8,7 +8,7 @@ use models::{Offset, Record};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use crate::writer::{Lane, ProduceError};
+use crate::produce::{Lane, ProduceError};
 
 /// Bytes a record costs in a request beyond key, value and headers: lengths, offset, time.
 const RECORD_OVERHEAD_BYTES: usize = 48;

@@ -1,18 +1,15 @@
 //! The topics of an installation: made, checked, and described by `$layout`.
 
-mod admin;
 mod layout;
 
 use std::time::Duration;
 
-use kafka_protocol::ResponseError;
 use models::{Partition, Timestamp, TopicId, User};
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::{self, Found, NewTopic};
 use crate::wire::{self, Connection};
 use crate::{Backoff, ClusterConfig, Error, FetchError, Partitioner, Topic};
-
-use admin::{Found, NewTopic, TopicFound};
 
 /// How an installation's topics are named, and how they are made where they do not exist.
 #[derive(Clone, Debug)]
@@ -219,23 +216,6 @@ pub enum Drift {
         /// The life that is there now, if any.
         found: Option<TopicId>,
     },
-}
-
-/// Makes sure that a topic exists and is the one that is meant, without creating it.
-pub(crate) async fn expect_present(
-    connection: &mut Connection,
-    topic: &Topic,
-) -> Result<(), Error> {
-    let [found] = admin::metadata(connection, [topic.name.as_str()]).await?.topics;
-    let code = match found {
-        Found::Present(TopicFound { topic_id, .. }) => match topic.id {
-            Some(expected) if expected != topic_id => ResponseError::InconsistentTopicId,
-            _ => return Ok(()),
-        },
-        Found::NotReady => ResponseError::LeaderNotAvailable,
-        Found::Absent => ResponseError::UnknownTopicOrPartition,
-    };
-    Err(Error::Answer { call: format!("Metadata of {}", topic.name), code, message: None })
 }
 
 /// How often a running service looks whether the topics are still what they were.

@@ -8,24 +8,15 @@ use std::time::Duration;
 use models::{MAX_RECORD_BYTES, Offset, Partition, Record};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
-use rskafka::client::error::{Error as LibraryError, ProtocolError};
 use rskafka::client::partition::{Compression, PartitionClient};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::client::{failed, partition_client, to_library};
+use crate::produce::{Lane, ProduceError, ProtocolCode, fatal};
 use crate::queue::{Handover, Pending, Queue};
 use crate::wire::within;
 use crate::{Backoff, ClusterConfig, Error, Topic};
-
-/// Which queue a record waits in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lane {
-    /// Single sends and commands: they go first.
-    Single,
-    /// Parts of a batch: at most half of the queue.
-    Batch,
-}
 
 /// Bounds of a writer.
 #[derive(Clone, Debug)]
@@ -40,43 +31,6 @@ pub struct WriterConfig {
 impl Default for WriterConfig {
     fn default() -> Self {
         Self { max_queued_bytes: 16 * 1024 * 1024 }
-    }
-}
-
-/// Why a record has no offset.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProduceError {
-    /// Larger than a record may be; nothing was written.
-    #[error("the record has {size_bytes} bytes, more than the {MAX_RECORD_BYTES} that are allowed")]
-    TooLarge {
-        /// Bytes of key, value and headers.
-        size_bytes: usize,
-    },
-    /// Too much waits for this partition already; nothing was written.
-    #[error("too much is waiting to be written")]
-    Busy,
-    /// The deadline passed.
-    #[error("the log did not acknowledge in time")]
-    DeadlinePassed {
-        /// Whether the record may have been appended all the same, or may yet be.
-        may_be_written: bool,
-    },
-    /// The broker refused the record and would refuse it again; nothing was written.
-    #[error("the broker refuses the record: {0}")]
-    Refused(ProtocolCode),
-    /// The writer is stopping; nothing was written.
-    #[error("the writer is stopping")]
-    Stopped,
-}
-
-/// The protocol's name of an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProtocolCode(ProtocolError);
-
-impl std::fmt::Display for ProtocolCode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?}", self.0)
     }
 }
 
@@ -301,25 +255,4 @@ fn wanted(pending: Vec<Pending>) -> Vec<Pending> {
         pending.expire();
     }
     wanted
-}
-
-/// The code of an answer that the same request would get again. All else may pass by itself, and
-/// deadlines end what does not.
-fn fatal(error: &Error) -> Option<ProtocolCode> {
-    let Error::Client { source, .. } = error else { return None };
-    let LibraryError::ServerError { protocol_error, .. } = source.as_ref() else { return None };
-    let is_fatal = matches!(
-        protocol_error,
-        ProtocolError::MessageTooLarge
-            | ProtocolError::RecordListTooLarge
-            | ProtocolError::InvalidTopicException
-            | ProtocolError::InvalidRequiredAcks
-            | ProtocolError::TopicAuthorizationFailed
-            | ProtocolError::ClusterAuthorizationFailed
-            | ProtocolError::InvalidTimestamp
-            | ProtocolError::UnsupportedForMessageFormat
-            | ProtocolError::PolicyViolation
-            | ProtocolError::InvalidRecord
-    );
-    is_fatal.then_some(ProtocolCode(*protocol_error))
 }

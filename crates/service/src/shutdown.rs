@@ -1,6 +1,6 @@
 //! How a service's process starts and ends.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::future::Future;
 use std::io::Write;
 use std::process::ExitCode;
@@ -20,6 +20,12 @@ const EXIT_UNUSABLE: u8 = 2;
 pub struct Exit {
     code: u8,
     reason: String,
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
 }
 
 impl Exit {

@@ -188,7 +188,7 @@ async fn what_is_taken_is_named_with_the_flag() {
     let app = TestApp::spawn().await;
     let refused = |config| match Application::build(config) {
         Ok(_) => panic!("two on one"),
-        Err(error) => error.to_string(),
+        Err(error) => error.into_exit("--store-dir").to_string(),
     };
     let other_store = tempfile::tempdir().unwrap();
     let mut config_of_address = config(&app.broker, other_store.path());

@@ -17,35 +17,35 @@ use models::TopicId;
 use tokio::time::Instant;
 
 use crate::wire::{Connection, refused};
-use crate::{Backoff, Error};
+use crate::{Backoff, Error, Topic};
 
 /// How long making a topic may take, until all its partitions have leaders.
 const CREATION_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A topic as the cluster has it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TopicFound {
-    pub(super) topic_id: TopicId,
-    pub(super) partitions: i32,
+pub(crate) struct TopicFound {
+    pub(crate) topic_id: TopicId,
+    pub(crate) partitions: i32,
 }
 
 /// What the cluster says of a topic.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Found {
+pub(crate) enum Found {
     Absent,
     /// It exists, but some partition has no leader yet.
     NotReady,
     Present(TopicFound),
 }
 
-pub(super) struct ClusterFound<const N: usize> {
-    pub(super) brokers: usize,
-    pub(super) topics: [Found; N],
+pub(crate) struct ClusterFound<const N: usize> {
+    pub(crate) brokers: usize,
+    pub(crate) topics: [Found; N],
 }
 
 /// A topic to make.
 #[derive(Clone)]
-pub(super) struct NewTopic {
+pub(crate) struct NewTopic {
     partitions: i32,
     replication: i16,
     settings: Vec<(&'static str, String)>,
@@ -54,24 +54,24 @@ pub(super) struct NewTopic {
 impl NewTopic {
     /// One partition; three replicas of which two must have every record, where there are three
     /// brokers, else one.
-    pub(super) fn replicated(brokers: usize) -> Self {
+    pub(crate) fn replicated(brokers: usize) -> Self {
         let (replication, in_sync) = if brokers >= 3 { (3, "2") } else { (1, "1") };
         let settings = vec![("min.insync.replicas", in_sync.to_owned())];
         Self { partitions: 1, replication, settings }
     }
 
-    pub(super) fn partitions(self, partitions: i32) -> Self {
+    pub(crate) fn partitions(self, partitions: i32) -> Self {
         Self { partitions, ..self }
     }
 
-    pub(super) fn set(mut self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn set(mut self, name: &'static str, value: &str) -> Self {
         self.settings.push((name, value.to_owned()));
         self
     }
 }
 
 /// Makes those of the topics that are missing, and waits until all of them can be used.
-pub(super) async fn ensure_topics<const N: usize>(
+pub(crate) async fn ensure_topics<const N: usize>(
     connection: &mut Connection,
     names: [&str; N],
     plan: impl Fn(usize) -> [NewTopic; N],
@@ -109,7 +109,7 @@ fn all_present<const N: usize>(topics: &[Found; N]) -> Option<[TopicFound; N]> {
     found.try_into().ok()
 }
 
-pub(super) async fn metadata<const N: usize>(
+pub(crate) async fn metadata<const N: usize>(
     connection: &mut Connection,
     names: [&str; N],
 ) -> Result<ClusterFound<N>, Error> {
@@ -149,6 +149,23 @@ fn found(name: &str, topic: Option<&MetadataResponseTopic>) -> Result<Found, Err
     Ok(Found::Present(TopicFound { topic_id: TopicId(topic.topic_id), partitions }))
 }
 
+/// Makes sure that a topic exists and is the one that is meant, without creating it.
+pub(crate) async fn expect_present(
+    connection: &mut Connection,
+    topic: &Topic,
+) -> Result<(), Error> {
+    let [found] = metadata(connection, [topic.name.as_str()]).await?.topics;
+    let code = match found {
+        Found::Present(TopicFound { topic_id, .. }) => match topic.id {
+            Some(expected) if expected != topic_id => ResponseError::InconsistentTopicId,
+            _ => return Ok(()),
+        },
+        Found::NotReady => ResponseError::LeaderNotAvailable,
+        Found::Absent => ResponseError::UnknownTopicOrPartition,
+    };
+    Err(Error::Answer { call: format!("Metadata of {}", topic.name), code, message: None })
+}
+
 /// Makes a topic; that another process made it meanwhile is as good.
 async fn create(connection: &mut Connection, name: &str, topic: NewTopic) -> Result<(), Error> {
     let setting = |(name, value): (&'static str, String)| {
@@ -176,12 +193,12 @@ async fn create(connection: &mut Connection, name: &str, topic: NewTopic) -> Res
 }
 
 /// Settings of a topic, by name.
-pub(super) type Settings = BTreeMap<String, String>;
+pub(crate) type Settings = BTreeMap<String, String>;
 
 /// The kind of resource that is a topic, in DescribeConfigs.
 const RESOURCE_TOPIC: i8 = 2;
 
-pub(super) async fn describe_configs<const N: usize>(
+pub(crate) async fn describe_configs<const N: usize>(
     connection: &mut Connection,
     names: [&str; N],
 ) -> Result<[Settings; N], Error> {
