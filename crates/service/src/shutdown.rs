@@ -22,7 +22,7 @@ pub struct Exit {
     reason: String,
 }
 
-impl fmt::Display for Exit {
+impl Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)
     }
