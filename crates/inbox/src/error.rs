@@ -1,6 +1,7 @@
 //! Errors.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use models::{Offset, Partition};
@@ -90,14 +91,24 @@ impl InboxError {
     }
 
     pub(crate) fn of_open(path: PathBuf, error: fjall::Error) -> Self {
-        let is_io =
-            matches!(error, fjall::Error::Io(_) | fjall::Error::Storage(fjall::LsmError::Io(_)));
         if matches!(error, fjall::Error::Locked) {
-            Self::InUse { path }
-        } else if is_io {
-            Self::Open { path, source: error.into() }
-        } else {
-            Self::Damaged { path, source: error.into() }
+            return Self::InUse { path };
+        }
+        match io_kind(&error) {
+            Some(kind) if !tells_of_damage(kind) => Self::Open { path, source: error.into() },
+            _ => Self::Damaged { path, source: error.into() },
         }
     }
+}
+
+fn io_kind(error: &fjall::Error) -> Option<ErrorKind> {
+    if let fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) = error {
+        return Some(error.kind());
+    }
+    None
+}
+
+/// Whether the disk works, but a file of the store is missing, cut short, or not what it should be.
+fn tells_of_damage(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::NotFound | ErrorKind::UnexpectedEof | ErrorKind::InvalidData)
 }

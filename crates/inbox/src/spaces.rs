@@ -2,12 +2,18 @@
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use models::{Partition, TopicId};
+use uuid::Uuid;
 
 use crate::rows::{META_KEY, Meta};
 use crate::{InboxError, StoreConfig};
 
 /// A partition's keyspaces. `heads` holds the meta row, so it is made last and dropped first:
 /// after a crash in between there are no heads, and what else is there is known to be a rest.
+///
+/// Each time they are made their names end in another random number. fjall replays what a journal
+/// holds for a dropped keyspace into one that was made later under the same name (3.1.13: an id is
+/// looked up by name, and the mark that the id is gone can be lost with a restart in between), and
+/// so would mix the rows of two logs.
 pub(crate) struct Spaces {
     pub(crate) entries: Keyspace,
     pub(crate) ids: Keyspace,
@@ -18,7 +24,9 @@ pub(crate) const ENTRIES: &str = "entries";
 pub(crate) const IDS: &str = "ids";
 pub(crate) const HEADS: &str = "heads";
 
-/// One life of a partition, as names of keyspaces write it: `3.0199...-....heads`.
+const KINDS_AS_DROPPED: [&str; 3] = [HEADS, ENTRIES, IDS];
+
+/// One life of a partition, as names of keyspaces write it: `3.0199...-....heads.` and a number.
 #[derive(Clone, Copy)]
 pub(crate) struct Home {
     pub(crate) partition: Partition,
@@ -26,34 +34,37 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    fn name(self, kind: &str) -> String {
-        format!("{}.{}.{kind}", self.partition, self.topic_id)
+    fn prefix(self, kind: &str) -> String {
+        format!("{}.{}.{kind}.", self.partition, self.topic_id)
     }
 }
 
 impl Spaces {
     /// Opens what is there or makes it.
     pub(crate) fn open(db: &Database, home: Home, config: &StoreConfig) -> fjall::Result<Self> {
-        if !db.keyspace_exists(&home.name(HEADS)) {
-            Self::remove(db, home)?;
+        let heads = home.prefix(HEADS);
+        let names = db.list_keyspace_names();
+        match names.iter().find_map(|name| name.strip_prefix(&heads)) {
+            Some(number) => Self::named(db, home, number, config),
+            None => Self::make(db, home, config),
         }
-        Ok(Self {
-            entries: db.keyspace(&home.name(ENTRIES), || config.of_entries())?,
-            ids: db.keyspace(&home.name(IDS), || config.of_ids())?,
-            heads: db.keyspace(&home.name(HEADS), || config.of_heads())?,
-        })
     }
 
-    /// Drops the keyspaces of this epoch that exist.
-    ///
-    /// The names are free at once. The files of a keyspace stay, and can be read, until its last
-    /// handle is gone: readers in the middle of an answer, and journals not yet thrown away, hold
-    /// some. A restart removes what is left.
-    pub(crate) fn remove(db: &Database, home: Home) -> fjall::Result<()> {
-        for kind in [HEADS, ENTRIES, IDS] {
-            remove_named(db, &home.name(kind))?;
+    /// Drops what is there and makes it anew.
+    pub(crate) fn make(db: &Database, home: Home, config: &StoreConfig) -> fjall::Result<Self> {
+        for kind in KINDS_AS_DROPPED {
+            remove(db, &home.prefix(kind))?;
         }
-        Ok(())
+        Self::named(db, home, &Uuid::new_v4().simple().to_string(), config)
+    }
+
+    fn named(db: &Database, home: Home, number: &str, config: &StoreConfig) -> fjall::Result<Self> {
+        let name = |kind| home.prefix(kind) + number;
+        Ok(Self {
+            entries: db.keyspace(&name(ENTRIES), || config.of_entries())?,
+            ids: db.keyspace(&name(IDS), || config.of_ids())?,
+            heads: db.keyspace(&name(HEADS), || config.of_heads())?,
+        })
     }
 
     /// Drops all other epochs of the partition and returns their topic ids.
@@ -70,8 +81,8 @@ impl Spaces {
         others.sort();
         others.dedup();
         for other in &others {
-            for kind in [HEADS, ENTRIES, IDS] {
-                remove_named(db, &format!("{partition}{other}.{kind}"))?;
+            for kind in KINDS_AS_DROPPED {
+                remove(db, &format!("{partition}{other}.{kind}."))?;
             }
         }
         Ok(others)
@@ -86,9 +97,15 @@ impl Spaces {
     }
 }
 
-fn remove_named(db: &Database, name: &str) -> fjall::Result<()> {
-    if db.keyspace_exists(name) {
-        db.delete_keyspace(db.keyspace(name, KeyspaceCreateOptions::default)?)?;
+/// Drops the keyspaces whose names start so.
+///
+/// The files of a keyspace stay, and can be read, until its last handle is gone: readers in the
+/// middle of an answer, and journals not yet thrown away, hold some. A restart removes what is left.
+fn remove(db: &Database, prefix: &str) -> fjall::Result<()> {
+    for name in db.list_keyspace_names() {
+        if name.starts_with(prefix) {
+            db.delete_keyspace(db.keyspace(&name, KeyspaceCreateOptions::default)?)?;
+        }
     }
     Ok(())
 }

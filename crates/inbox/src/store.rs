@@ -89,8 +89,7 @@ impl Store {
 
     /// Makes the partition's keyspaces anew.
     pub(crate) fn make_spaces(&self, home: Home) -> fjall::Result<Spaces> {
-        Spaces::remove(&self.inner.database, home)?;
-        Spaces::open(&self.inner.database, home, &self.inner.config)
+        Spaces::make(&self.inner.database, home, &self.inner.config)
     }
 
     fn open_spaces(&self, home: Home) -> Result<(Spaces, Option<Progress>), InboxError> {

@@ -77,10 +77,39 @@ fn a_damaged_meta_row_is_an_error() {
     assert!(matches!(result.err(), Some(InboxError::UnreadableRow { keyspace: "heads", .. })));
 }
 
+fn heads_of(database: &Database) -> fjall::Keyspace {
+    let prefix = format!("1.{}.heads.", topic(1));
+    let names = database.list_keyspace_names();
+    let name = names.iter().find(|name| name.starts_with(&prefix)).unwrap();
+    database.keyspace(name, KeyspaceCreateOptions::default).unwrap()
+}
+
+#[test]
+fn after_a_reset_a_crash_brings_nothing_of_the_former_log_back() {
+    for cut_permille in [0, 100, 500, 1000] {
+        let folder = tempfile::tempdir().unwrap();
+        apply(&mut open(&folder).partition(Partition(1), topic(1)).unwrap(), 0..8);
+        // In another session than the one that made the keyspaces.
+        let mut inbox = open(&folder).partition(Partition(1), topic(1)).unwrap();
+        inbox.reset().unwrap();
+        apply(&mut inbox, 0..2);
+        let crashed = support::copy_of(&folder, cut_permille);
+        let found = open(&crashed).partition(Partition(1), topic(1)).unwrap();
+        // Of the two records after the reset the first user has one.
+        let expected = match found.next_offset() {
+            None => 0,
+            Some(next_offset) => {
+                assert_eq!(next_offset, Offset(2), "cut {cut_permille}");
+                1
+            }
+        };
+        assert_eq!(count(&found.reader()), expected, "cut {cut_permille}");
+    }
+}
+
 fn write_meta(folder: &TempDir, row: &[u8]) {
     let database = Database::builder(folder.path()).open().unwrap();
-    let name = format!("1.{}.heads", topic(1));
-    let heads = database.keyspace(&name, KeyspaceCreateOptions::default).unwrap();
+    let heads = heads_of(&database);
     heads.insert([0], row).unwrap();
 }
 
@@ -89,8 +118,7 @@ fn a_drop_that_a_crash_cut_short_leaves_nothing_to_be_found() {
     let folder = tempfile::tempdir().unwrap();
     apply(&mut open(&folder).partition(Partition(1), topic(1)).unwrap(), 0..8);
     let database = Database::builder(folder.path()).open().unwrap();
-    let name = format!("1.{}.heads", topic(1));
-    let heads = database.keyspace(&name, KeyspaceCreateOptions::default).unwrap();
+    let heads = heads_of(&database);
     database.delete_keyspace(heads).unwrap();
     drop(database);
     let inbox = open(&folder).partition(Partition(1), topic(1)).unwrap();

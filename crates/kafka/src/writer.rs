@@ -144,10 +144,15 @@ struct Task {
     partition: Partition,
     queue: Arc<Queue>,
     metrics: WriterMetrics,
-    client: Option<PartitionClient>,
+    /// With when it was last used.
+    client: Option<(PartitionClient, Instant)>,
     /// The last request failed; said once in the log.
     is_failing: bool,
 }
+
+/// How long a connection may lie idle and be used again. Brokers close idle connections after ten
+/// minutes (`connections.max.idle.ms`), and the request that finds out has failed.
+const IDLE: Duration = Duration::from_secs(4 * 60);
 
 impl Task {
     async fn run(mut self) {
@@ -201,8 +206,8 @@ impl Task {
 
     async fn connected(&mut self) -> Result<PartitionClient, Error> {
         match self.client.take() {
-            Some(client) => Ok(client),
-            None => partition_client(&self.cluster, &self.topic, self.partition.0).await,
+            Some((client, used)) if used.elapsed() < IDLE => Ok(client),
+            _ => partition_client(&self.cluster, &self.topic, self.partition.0).await,
         }
     }
 
@@ -222,7 +227,7 @@ impl Task {
             let reason = format!("{} offsets for {} records", offsets.len(), pending.len());
             return Err(Error::Malformed { call, reason });
         }
-        self.client = Some(client);
+        self.client = Some((client, Instant::now()));
         Ok(offsets)
     }
 

@@ -1,5 +1,6 @@
 //! Stopping and starting again: the store grows back from the log, byte for byte.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use consumer::Application;
@@ -54,6 +55,37 @@ async fn without_its_store_the_answers_are_the_same() {
     let before = bodies(&app).await;
     let app = app.restart(Some(tempfile::tempdir().unwrap())).await;
     assert_eq!(bodies(&app).await, before);
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_set_aside_and_grows_back() {
+    for file in ["version", "0.jnl", "keyspaces/0/current"] {
+        let mut app = with_inboxes().await;
+        let before = bodies(&app).await;
+        app.stop().await.unwrap();
+        let path = app.store.path().join(file);
+        let mut bytes = std::fs::read(&path).unwrap();
+        for byte in bytes.iter_mut().take(2_000).skip(4) {
+            *byte ^= 0x55;
+        }
+        bytes.truncate(bytes.len().max(8) - 1);
+        std::fs::write(&path, bytes).unwrap();
+        let app = app.restart_stopped().await;
+        assert_eq!(bodies(&app).await, before, "{file}");
+        for aside in set_aside(app.store.path()) {
+            std::fs::remove_dir_all(aside).unwrap();
+        }
+    }
+}
+
+fn set_aside(store: &Path) -> Vec<PathBuf> {
+    let name = format!("{}.damaged-", store.file_name().unwrap().display());
+    let siblings = std::fs::read_dir(store.parent().unwrap()).unwrap();
+    let siblings = siblings.map(|entry| entry.unwrap());
+    siblings
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&name))
+        .map(|entry| entry.path())
+        .collect()
 }
 
 #[tokio::test]
