@@ -1,6 +1,6 @@
 //! The program `kafka-notify`: all in one, and each part alone.
 
-mod parts;
+mod broker_command;
 mod up;
 
 use std::path::PathBuf;
@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use broker::{Broker, StartError};
 use clap::{Parser, Subcommand};
 use service::Exit;
+
+use broker_command::BrokerCommand;
 
 /// Durable notifications over Kafka: publish over HTTP, query every user's inbox.
 #[derive(Parser)]
@@ -23,11 +25,11 @@ enum Command {
     /// Run everything in one process: an embedded broker, the producer and the consumer
     Up(up::UpArgs),
     /// Run the embedded broker alone
-    Broker(parts::BrokerCommand),
+    Broker(BrokerCommand),
     /// Run the producer alone: POST /send
-    Producer(parts::ProducerCommand),
+    Producer(producer::Command),
     /// Run the consumer alone: GET /notifications/{userID}
-    Consumer(parts::ConsumerCommand),
+    Consumer(consumer::Command),
 }
 
 /// Where data is kept.
@@ -67,14 +69,6 @@ async fn start_broker(data_dir: PathBuf, args: BrokerArgs) -> Result<Broker, Exi
         Some(advice) => Exit::unusable(advice),
         None => Exit::failed(&anyhow::Error::from(error).context("the broker did not start")),
     })
-}
-
-/// Builds the consumer; `store_flag` is what sets the folder of its store.
-fn build_consumer(
-    config: consumer::Config,
-    store_flag: &str,
-) -> Result<consumer::Application, Exit> {
-    consumer::Application::build(config).map_err(|error| error.into_exit(store_flag))
 }
 
 /// Runs the program with the arguments of this process.

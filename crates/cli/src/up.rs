@@ -11,7 +11,7 @@ use broker::Broker;
 use service::{Exit, Health, Tasks, TelemetryArgs, run_until_interrupted};
 use tokio_util::sync::CancellationToken;
 
-use crate::{BrokerArgs, DataArgs, build_consumer, start_broker};
+use crate::{BrokerArgs, DataArgs, start_broker};
 
 /// `kafka-notify up`.
 #[derive(clap::Args)]
@@ -61,7 +61,8 @@ impl System {
         let config = args.producer.config(cluster("kafka-notify-producer"), topics.clone());
         let producer = producer::Application::build(config).map_err(Exit::unusable)?;
         let config = args.consumer.config(store, cluster("kafka-notify-consumer"), topics.clone());
-        let consumer = build_consumer(config, "--data-dir")?;
+        let consumer =
+            consumer::Application::build(config).map_err(|error| error.into_exit("--data-dir"))?;
         // Once, here, for both services. Boxed: the compiler gives up on futures nested this deep.
         let (cluster, seed) = (cluster("kafka-notify"), models::seed_users());
         Box::pin(kafka::ensure(&cluster, &topics, &seed, service::now()))

@@ -174,12 +174,6 @@ impl Service {
             kafka::connect(cluster, topics, &seed, service::now, &self.stop, unavailable);
         let topics = connecting.await?;
         self.health.set_detail("broker", None);
-        if let Some(topics) = &topics {
-            tracing::info!(
-                topic = topics.notifications, topic_id = %topics.topic_id,
-                partitions = topics.partitions, partitioner = %topics.partitioner, "connected"
-            );
-        }
         Ok(topics)
     }
 
@@ -206,9 +200,6 @@ impl Service {
     }
 
     fn report(&self, drift: Option<&Drift>) {
-        if let Some(drift) = drift {
-            tracing::error!(%drift, "the topics changed");
-        }
         self.health.set_detail("topics", drift.map(ToString::to_string));
     }
 }

@@ -1,6 +1,7 @@
 //! The query service: reads partitions, keeps inboxes, answers over HTTP.
 
 mod application;
+mod command;
 mod config;
 mod http;
 mod inboxes;
@@ -8,4 +9,5 @@ mod metrics;
 mod partition;
 
 pub use application::{Application, BuildError};
+pub use command::Command;
 pub use config::{Config, ConsumerArgs, StoreArgs};

@@ -146,7 +146,13 @@ pub async fn connect(
         let trying = Box::pin(ensure(cluster, config, seed, now()));
         match stop.run_until_cancelled(trying).await {
             None => return Ok(None),
-            Some(Ok(topics)) => return Ok(Some(topics)),
+            Some(Ok(topics)) => {
+                tracing::info!(
+                    topic = topics.notifications, topic_id = %topics.topic_id,
+                    partitions = topics.partitions, partitioner = %topics.partitioner, "connected"
+                );
+                return Ok(Some(topics));
+            }
             Some(Err(TopicsError::Unavailable(error))) if error.is_retriable() => {
                 // Once a cause: waiting for Kafka may take long.
                 let text = error.to_string();
@@ -238,7 +244,12 @@ pub async fn watch(
             Ok(Some(drift @ Drift::Recreated { found: Some(_), .. })) => {
                 return Err(TopicsError::Unsuitable(drift.to_string()));
             }
-            Ok(drift) => report(drift.as_ref()),
+            Ok(drift) => {
+                if let Some(drift) = &drift {
+                    tracing::error!(%drift, "the topics changed");
+                }
+                report(drift.as_ref());
+            }
             Err(error) => tracing::debug!(%error, "the topics cannot be looked at"),
         }
     }

@@ -169,6 +169,10 @@ impl Task {
             let error = match self.connected().await {
                 Ok(client) => {
                     pending.retain(Pending::is_sent_now);
+                    if pending.is_empty() {
+                        self.client = Some((client, Instant::now()));
+                        return;
+                    }
                     match self.request(client, &pending).await {
                         Ok(offsets) => return self.acknowledge(pending, offsets),
                         Err(error) => error,

@@ -97,10 +97,6 @@ async fn serve(
         kafka::connect(&config.cluster, &config.topics, &seed, service::now, stop, unavailable);
     let Some(topics) = connecting.await? else { return Ok(()) };
     health.set_detail("broker", None);
-    tracing::info!(
-        topic = topics.notifications, topic_id = %topics.topic_id,
-        partitions = topics.partitions, partitioner = %topics.partitioner, "connected"
-    );
     let directory = Arc::new(Directory::default());
     follow_directory(config, &topics, directory.clone(), health.clone(), stop, tasks);
     let writers = start_writers(config, &topics, metrics, tasks);
@@ -163,8 +159,5 @@ fn start_writers(
 }
 
 fn report(health: &Health, drift: Option<&Drift>) {
-    if let Some(drift) = drift {
-        tracing::error!(%drift, "the topics changed");
-    }
     health.set_detail("topics", drift.map(ToString::to_string));
 }
