@@ -1,0 +1,7 @@
+//! The program `loadgen`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    loadgen::main()
+}

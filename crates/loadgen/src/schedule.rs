@@ -1,0 +1,153 @@
+//! When requests are due.
+
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+
+/// How much load there is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Requests at most.
+    pub(crate) requests: u64,
+    /// Time in which requests become due.
+    pub(crate) duration: Duration,
+    /// Requests due each second (open loop); none: whenever a connection is free (closed loop).
+    pub(crate) rate: Option<NonZeroU32>,
+    /// How long after its end a load that is behind may go on.
+    pub(crate) grace: Duration,
+}
+
+/// The requests of a load, which its connections take in turns.
+///
+/// In an open loop a request is due at a time that does not depend on answers, and its latency
+/// counts from then: a server that stalls cannot make the client ask less often and so hide the
+/// stall (coordinated omission).
+#[derive(Debug)]
+pub(crate) struct Schedule {
+    started: Instant,
+    bounds: Bounds,
+    taken: AtomicU64,
+    answered: AtomicU64,
+    failed: AtomicU64,
+    is_behind: AtomicBool,
+    /// Open loop: requests that are due and not taken. This is the whole backlog: nothing is kept
+    /// for a request that waits.
+    due: Semaphore,
+}
+
+/// A request that is due.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn {
+    /// Which one, from 0.
+    pub(crate) number: u64,
+    /// When it was due.
+    pub(crate) due: Instant,
+    /// When a connection took it.
+    pub(crate) taken: Instant,
+}
+
+/// Time worth of requests that may be due and not taken. At this bound the run ends and says that
+/// the rate cannot be kept: larger, and a hopeless run takes longer to say so; smaller, and a
+/// stall that the server would have recovered from ends the run.
+const MAX_BACKLOG: Duration = Duration::from_secs(2);
+
+impl Schedule {
+    /// A load that starts now.
+    pub(crate) fn start(bounds: Bounds) -> Self {
+        Self {
+            started: Instant::now(),
+            bounds,
+            taken: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            is_behind: AtomicBool::new(false),
+            due: Semaphore::new(0),
+        }
+    }
+
+    /// The next request, once it is due; none when the load is over.
+    pub(crate) async fn next(&self) -> Option<Turn> {
+        if self.bounds.rate.is_some() {
+            self.due.acquire().await.ok()?.forget();
+        }
+        let number = self.taken.fetch_add(1, Ordering::Relaxed);
+        if number >= self.total() {
+            return None;
+        }
+        let taken = Instant::now();
+        let over = self.started + self.bounds.duration;
+        match self.bounds.rate {
+            None => (taken < over).then_some(Turn { number, due: taken, taken }),
+            Some(rate) if taken < over + self.bounds.grace => {
+                Some(Turn { number, due: self.started + due_after(number, rate), taken })
+            }
+            Some(_) => {
+                self.is_behind.store(true, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+
+    /// Counts a request as done.
+    pub(crate) fn done(&self, is_success: bool) {
+        let counter = if is_success { &self.answered } else { &self.failed };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests answered with success so far, and those that failed.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.answered.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed))
+    }
+
+    /// When it started.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Whether requests were given up because the rate could not be kept.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.is_behind.load(Ordering::Relaxed)
+    }
+
+    /// Lets requests become due until there are no more. In an open loop this is work for a thread
+    /// of its own: the runtime's timers count in milliseconds, a thread sleeps to within 0.1 ms.
+    pub(crate) fn keep_pace(&self, connections: usize) {
+        let Some(rate) = self.bounds.rate else { return };
+        let max_backlog = requests_in(MAX_BACKLOG, rate);
+        let mut released = 0;
+        while released < self.total() {
+            let next = self.started + due_after(released, rate);
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+            let due = requests_in(self.started.elapsed(), rate).clamp(released + 1, self.total());
+            self.due.add_permits((due - released) as usize);
+            released = due;
+            if self.due.available_permits() as u64 > max_backlog {
+                self.is_behind.store(true, Ordering::Relaxed);
+                return self.due.close();
+            }
+        }
+        // One more for each connection, to find that there are no more.
+        self.due.add_permits(connections);
+    }
+
+    fn total(&self) -> u64 {
+        match self.bounds.rate {
+            Some(rate) => self.bounds.requests.min(requests_in(self.bounds.duration, rate)),
+            None => self.bounds.requests,
+        }
+    }
+}
+
+/// Time from the start until a request is due.
+fn due_after(number: u64, rate: NonZeroU32) -> Duration {
+    let nanos = u128::from(number) * 1_000_000_000 / u128::from(rate.get());
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// Requests that are due after this time: the first at once.
+fn requests_in(time: Duration, rate: NonZeroU32) -> u64 {
+    let requests = time.as_nanos() * u128::from(rate.get()) / 1_000_000_000;
+    u64::try_from(requests).unwrap_or(u64::MAX).max(1)
+}
