@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand, value_parser};
 use serde::Serialize;
 
 use crate::process::Watched;
+use crate::reference::{ProduceArgs, ReferenceServerArgs};
 use crate::target::Target;
 
 /// Puts kafka-notify's services under load and measures them
@@ -24,6 +25,9 @@ pub(crate) enum Command {
     Publish(PublishArgs),
     /// GET /notifications/{user}
     Query(QueryArgs),
+    /// How long a notification takes from POST /send until GET /notifications/{user} shows it.
+    /// Nobody else may send to these users meanwhile
+    Visible(VisibleArgs),
     /// The bare handlers that --reference compares with; ends when its standard input does
     ReferenceServer(ReferenceServerArgs),
 }
@@ -53,17 +57,6 @@ pub(crate) struct PublishArgs {
     pub(crate) load: LoadArgs,
 }
 
-/// Where the reference produces to.
-#[derive(Clone, Debug, clap::Args, Serialize)]
-pub(crate) struct ProduceArgs {
-    /// Where --reference-produces finds Kafka
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
-    pub(crate) broker: Target,
-    /// Topic of --reference-produces; made with one partition where it is missing
-    #[arg(long, default_value = "loadgen.reference")]
-    pub(crate) topic: String,
-}
-
 #[derive(Debug, clap::Args, Serialize)]
 pub(crate) struct QueryArgs {
     /// The consumer
@@ -81,6 +74,31 @@ pub(crate) struct QueryArgs {
     #[command(flatten)]
     #[serde(flatten)]
     pub(crate) load: LoadArgs,
+}
+
+#[derive(Debug, clap::Args, Serialize)]
+pub(crate) struct VisibleArgs {
+    /// The producer
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) producer_url: Target,
+    /// The consumer
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8081")]
+    pub(crate) consumer_url: Target,
+    /// Send to the users 1..N, in turns
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u32).range(1..=100_000))]
+    pub(crate) users: u32,
+    /// Length of each message; at least what tells it from others, about 40
+    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = value_parser!(u32).range(0..=MAX_MESSAGE_BYTES))]
+    pub(crate) message_bytes: u32,
+    /// Notifications, one after the other
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) requests: u32,
+    /// How long a request may take, and a notification to be visible
+    #[arg(long, value_name = "MS", default_value_t = 10_000, value_parser = value_parser!(u64).range(1..=60_000))]
+    timeout_ms: u64,
+    #[command(flatten)]
+    #[serde(skip)]
+    pub(crate) output: OutputArgs,
 }
 
 /// How much load, how long, and what is watched meanwhile.
@@ -128,33 +146,22 @@ pub(crate) struct OutputArgs {
     /// Write the result as JSON as well; `-` is standard output, without the table
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Exit with 0 although requests failed or the rate was not kept
+    /// Exit with 0 although requests failed or the rate was not kept; `visible` goes on after a
+    /// failure
     #[arg(long)]
     pub(crate) allow_errors: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct ReferenceServerArgs {
-    /// Port on 127.0.0.1; 0 for any free one. The address is printed
-    #[arg(long, default_value_t = 0)]
-    pub(crate) port: u16,
-    /// Notifications in each answer to a query
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = value_parser!(u32).range(1..=1_000))]
-    pub(crate) notifications: u32,
-    /// Length of their messages
-    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = value_parser!(u32).range(0..=8_000))]
-    pub(crate) message_bytes: u32,
-    /// Produce each notification to Kafka before it is answered
-    #[arg(long)]
-    pub(crate) produces: bool,
-    #[command(flatten)]
-    pub(crate) produce: ProduceArgs,
 }
 
 /// Measured time where neither it nor a number of requests is given.
 const DURATION: Duration = Duration::from_secs(10);
 /// The longest a measurement by number of requests may take.
 const MAX_DURATION: Duration = Duration::from_secs(3_600);
+
+impl VisibleArgs {
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
+    }
+}
 
 impl LoadArgs {
     /// The longest each server is measured, all parts together.

@@ -20,6 +20,11 @@ use crate::target::Target;
 /// Bytes that all prepared requests may take together.
 const MAX_REQUEST_BYTES: u64 = 256 * 1024 * 1024;
 
+/// Time's worth of requests that may be due and not taken before a run says that it cannot keep
+/// up. Larger, and a hopeless run takes longer to say so; smaller, and a stall that the server would
+/// have recovered from ends the run.
+const MAX_BACKLOG: Duration = Duration::from_secs(2);
+
 /// Runs `loadgen publish`.
 ///
 /// # Errors
@@ -30,7 +35,7 @@ pub(crate) fn publish(args: &PublishArgs) -> anyhow::Result<ExitCode> {
         bytes <= MAX_REQUEST_BYTES,
         "--users times --message-bytes is {bytes}, and may be {MAX_REQUEST_BYTES}"
     );
-    let message = request::message(args.message_bytes);
+    let message = request::message(args.message_bytes as usize);
     let requests = |target| {
         let to = 1..=args.users;
         to.map(|to| request::publish(target, request::sender(to, args.users), to, &message))
@@ -145,5 +150,5 @@ fn part(args: &LoadArgs, round: u32, rounds: u32) -> Bounds {
         _ => u64::MAX,
     };
     let duration = args.duration() / rounds;
-    Bounds { requests, duration, rate: args.rate, grace: args.timeout() }
+    Bounds { requests, duration, rate: args.rate, backlog: MAX_BACKLOG, grace: args.timeout() }
 }

@@ -8,6 +8,7 @@ mod answer;
 mod args;
 mod compare;
 mod connection;
+mod latency;
 mod load;
 mod process;
 mod progress;
@@ -18,6 +19,7 @@ mod schedule;
 mod table;
 mod tally;
 mod target;
+mod visible;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -32,6 +34,7 @@ pub fn main() -> ExitCode {
     let ended = match Program::parse().command {
         Command::Publish(args) => compare::publish(&args),
         Command::Query(args) => compare::query(&args),
+        Command::Visible(args) => visible::run(&args),
         Command::ReferenceServer(args) => reference::serve(&args),
     };
     ended.unwrap_or_else(|error| {

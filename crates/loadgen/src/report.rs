@@ -7,17 +7,19 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::args::OutputArgs;
 use crate::compare::Measured;
+use crate::latency::Latency;
 use crate::table;
+
+/// Version of the JSON. Grows when a field changes its meaning or goes.
+pub(crate) const SCHEMA: u32 = 1;
 
 /// What `publish` and `query` measured.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    /// Grows when a field changes its meaning or goes.
     schema: u32,
     command: &'static str,
     settings: serde_json::Value,
@@ -45,17 +47,6 @@ pub(crate) struct Server {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) first_failure: Option<String>,
     pub(crate) processes: Vec<Process>,
-}
-
-/// Times, in microseconds.
-#[derive(Debug, Serialize)]
-pub(crate) struct Latency {
-    pub(crate) mean_us: f64,
-    pub(crate) p50_us: f64,
-    pub(crate) p90_us: f64,
-    pub(crate) p99_us: f64,
-    pub(crate) p999_us: f64,
-    pub(crate) max_us: f64,
 }
 
 /// What a process used.
@@ -91,7 +82,7 @@ impl Report {
             _ => None,
         };
         let is_clean = servers.iter().all(Server::is_clean);
-        Self { schema: 1, command, settings, is_clean, servers, ratios }
+        Self { schema: SCHEMA, command, settings, is_clean, servers, ratios }
     }
 
     /// Writes it where it is wanted, and says how the program ends.
@@ -161,21 +152,6 @@ impl From<Measured> for Server {
     }
 }
 
-impl From<&Histogram<u64>> for Latency {
-    /// From nanoseconds.
-    fn from(histogram: &Histogram<u64>) -> Self {
-        let us = |quantile| histogram.value_at_quantile(quantile) as f64 / 1e3;
-        Self {
-            mean_us: histogram.mean() / 1e3,
-            p50_us: us(0.5),
-            p90_us: us(0.9),
-            p99_us: us(0.99),
-            p999_us: us(0.999),
-            max_us: histogram.max() as f64 / 1e3,
-        }
-    }
-}
-
 impl Ratios {
     fn of(service: &Server, reference: &Server) -> Self {
         let (ours, theirs) = (&service.latency, &reference.latency);
@@ -198,6 +174,6 @@ impl Ratios {
 }
 
 /// A quotient; 0 where there is nothing to divide by, since JSON has no infinity.
-fn ratio(value: f64, by: f64) -> f64 {
+pub(crate) fn ratio(value: f64, by: f64) -> f64 {
     if by > 0.0 { value / by } else { 0.0 }
 }

@@ -20,8 +20,8 @@ pub(crate) fn query(target: Target, user: u32, limit: u32) -> Vec<u8> {
 }
 
 /// A text of this many letters, none of which a form has to escape.
-pub(crate) fn message(bytes: u32) -> String {
-    ('a'..='z').cycle().take(bytes as usize).collect()
+pub(crate) fn message(bytes: usize) -> String {
+    ('a'..='z').cycle().take(bytes).collect()
 }
 
 /// Who sends to a user: the next of 1..=users.

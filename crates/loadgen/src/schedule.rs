@@ -15,6 +15,8 @@ pub(crate) struct Bounds {
     pub(crate) duration: Duration,
     /// Requests due each second (open loop); none: whenever a connection is free (closed loop).
     pub(crate) rate: Option<NonZeroU32>,
+    /// Time's worth of requests that may be due and not taken; at this bound the load ends.
+    pub(crate) backlog: Duration,
     /// How long after its end a load that is behind may go on.
     pub(crate) grace: Duration,
 }
@@ -47,11 +49,6 @@ pub(crate) struct Turn {
     /// When a connection took it.
     pub(crate) taken: Instant,
 }
-
-/// Time worth of requests that may be due and not taken. At this bound the run ends and says that
-/// the rate cannot be kept: larger, and a hopeless run takes longer to say so; smaller, and a
-/// stall that the server would have recovered from ends the run.
-const MAX_BACKLOG: Duration = Duration::from_secs(2);
 
 impl Schedule {
     /// A load that starts now.
@@ -115,7 +112,7 @@ impl Schedule {
     /// of its own: the runtime's timers count in milliseconds, a thread sleeps to within 0.1 ms.
     pub(crate) fn keep_pace(&self, connections: usize) {
         let Some(rate) = self.bounds.rate else { return };
-        let max_backlog = requests_in(MAX_BACKLOG, rate);
+        let max_backlog = requests_in(self.bounds.backlog, rate);
         let mut released = 0;
         while released < self.total() {
             let next = self.started + due_after(released, rate);
@@ -150,4 +147,56 @@ fn due_after(number: u64, rate: NonZeroU32) -> Duration {
 fn requests_in(time: Duration, rate: NonZeroU32) -> u64 {
     let requests = time.as_nanos() * u128::from(rate.get()) / 1_000_000_000;
     u64::try_from(requests).unwrap_or(u64::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bounds(rate: u32) -> Bounds {
+        let (hour, second) = (Duration::from_secs(3_600), Duration::from_secs(1));
+        let rate = NonZeroU32::new(rate);
+        Bounds { requests: 10, duration: hour, rate, backlog: second, grace: second }
+    }
+
+    #[tokio::test]
+    async fn a_closed_loop_ends_at_its_number_of_requests_or_in_time() {
+        let schedule = Schedule::start(bounds(0));
+        for number in 0..10 {
+            assert_eq!(schedule.next().await.unwrap().number, number);
+        }
+        assert!(schedule.next().await.is_none());
+        let over = Schedule::start(Bounds { duration: Duration::ZERO, ..bounds(0) });
+        assert!(over.next().await.is_none());
+        assert!(!schedule.is_behind() && !over.is_behind());
+    }
+
+    #[tokio::test]
+    async fn an_open_loop_is_due_at_its_rate_however_late_it_is_taken() {
+        let schedule = Schedule::start(bounds(10_000));
+        schedule.keep_pace(1);
+        for number in 0..10 {
+            let turn = schedule.next().await.unwrap();
+            assert_eq!(turn.due, schedule.started() + Duration::from_micros(100) * number);
+            assert!(turn.taken >= schedule.started() + Duration::from_micros(900));
+        }
+        assert!(schedule.next().await.is_none() && !schedule.is_behind());
+    }
+
+    #[tokio::test]
+    async fn a_backlog_at_its_bound_ends_the_load() {
+        let backlog = Duration::from_micros(200);
+        let schedule = Schedule::start(Bounds { backlog, ..bounds(10_000) });
+        schedule.keep_pace(1);
+        assert!(schedule.is_behind() && schedule.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_load_that_is_behind_ends_after_its_grace() {
+        let (duration, grace) = (Duration::from_micros(900), Duration::ZERO);
+        let schedule = Schedule::start(Bounds { duration, grace, ..bounds(10_000) });
+        schedule.keep_pace(1);
+        while Instant::now() < schedule.started() + duration {}
+        assert!(schedule.next().await.is_none() && schedule.is_behind());
+    }
 }

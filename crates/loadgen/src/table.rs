@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use crate::report::{Latency, Process, Ratios, Report, Server};
+use crate::latency::Latency;
+use crate::report::{Process, Ratios, Report, Server};
+use crate::visible::Visible;
 
 /// What `publish` and `query` measured.
 pub(crate) fn of_report(report: &Report) -> String {
@@ -28,14 +30,32 @@ pub(crate) fn of_report(report: &Report) -> String {
     lines.join("\n") + "\n"
 }
 
+/// What `visible` measured.
+pub(crate) fn of_visible(visible: &Visible) -> String {
+    let mut lines = vec![row("visible", &["requests", "p50 us", "p90", "p99", "p99.9", "max"])];
+    let requests = [visible.requests.to_string()];
+    for (name, latency) in
+        [("from send", &visible.from_send), ("from answer", &visible.from_answer)]
+    {
+        lines.push(row(name, &[&requests[..], &times(latency)].concat()));
+    }
+    lines.push(String::new());
+    let mut parts = vec![format!("{:.1} queries each", visible.polls_per_request)];
+    parts.push(counts("error", &visible.errors));
+    parts.extend(visible.first_failure.as_ref().map(|text| format!("first failure: {text}")));
+    parts.retain(|part| !part.is_empty());
+    lines.push(parts.join(", "));
+    lines.join("\n") + "\n"
+}
+
 /// Times in microseconds: p50, p90, p99, p99.9, max.
-pub(crate) fn times(latency: &Latency) -> [String; 5] {
+fn times(latency: &Latency) -> [String; 5] {
     let Latency { p50_us, p90_us, p99_us, p999_us, max_us, .. } = latency;
     [p50_us, p90_us, p99_us, p999_us, max_us].map(|us| format!("{us:.0}"))
 }
 
 /// A name and values in columns.
-pub(crate) fn row(name: &str, values: &[impl Display]) -> String {
+fn row(name: &str, values: &[impl Display]) -> String {
     let values: String = values.iter().map(|value| format!("{value:>11}")).collect();
     format!("{name:<12}{values}").trim_end().to_owned()
 }
@@ -69,7 +89,7 @@ fn outcome(server: &Server) -> String {
 }
 
 /// `name key: count` for each.
-pub(crate) fn counts(name: &str, counts: &BTreeMap<impl Display, u64>) -> String {
+fn counts(name: &str, counts: &BTreeMap<impl Display, u64>) -> String {
     let counts: Vec<_> = counts.iter().map(|(key, n)| format!("{name} {key}: {n}")).collect();
     counts.join(", ")
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use crate::connection::Failure;
+use crate::latency::{histogram, record};
 use crate::schedule::Turn;
 
 /// Counts, and how long answers took.
@@ -93,19 +94,6 @@ impl Tally {
     pub(crate) fn successes(&self) -> u64 {
         self.latency.len()
     }
-}
-
-/// A histogram from 0.1 µs to two minutes, in nanoseconds, exact to three digits.
-///
-/// # Errors
-/// Never: the bounds are right.
-pub(crate) fn histogram() -> anyhow::Result<Histogram<u64>> {
-    Ok(Histogram::new_with_bounds(100, 120_000_000_000, 3)?)
-}
-
-/// Counts a time; one out of bounds counts as the bound.
-pub(crate) fn record(histogram: &mut Histogram<u64>, time: Duration) {
-    histogram.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
 }
 
 #[cfg(test)]

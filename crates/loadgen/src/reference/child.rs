@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use crate::args::ProduceArgs;
+use super::ProduceArgs;
 use crate::process::Watched;
 use crate::target::Target;
 

@@ -44,7 +44,7 @@ impl Inbox {
         let notification = |_| Notification {
             from: User { id: 2, name: "Bruno".to_owned() },
             to: User { id: 1, name: "Emma".to_owned() },
-            message: request::message(message_bytes),
+            message: request::message(message_bytes as usize),
         };
         Self { notifications: (0..notifications).map(notification).collect() }
     }

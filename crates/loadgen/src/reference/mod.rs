@@ -1,5 +1,6 @@
 //! The reference: the least that a service of this kind can do, as a process of its own.
 
+mod args;
 mod child;
 mod handlers;
 mod produce;
@@ -12,8 +13,7 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 
-use crate::args::ReferenceServerArgs;
-
+pub(crate) use args::{ProduceArgs, ReferenceServerArgs};
 pub(crate) use child::Child;
 use handlers::{Inbox, query, send};
 use produce::Log;

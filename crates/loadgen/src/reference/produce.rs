@@ -9,8 +9,8 @@ use rskafka::client::error::{Error, ProtocolError};
 use rskafka::client::partition::{Compression, PartitionClient, UnknownTopicHandling};
 use tokio::time::timeout;
 
+use super::ProduceArgs;
 use super::handlers::SendForm;
-use crate::args::ProduceArgs;
 
 /// A partition to produce to, without anything around the library's call.
 #[derive(Debug)]
