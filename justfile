@@ -22,6 +22,10 @@ test:
 test-kafka:
     cargo test -p e2e --features apache-kafka
 
+# Load on running services, see docs/BENCHMARKS.md: `just bench publish --reference`.
+bench *FLAGS:
+    cargo run --release -p loadgen -- {{FLAGS}}
+
 # Format, lints, docs, licences.
 check:
     cargo fmt --all --check

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -114,8 +114,8 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "S", value_parser = value_parser!(u64).range(1..=3_600))]
     duration_s: Option<u64>,
     /// Measured requests to each server, at most
-    #[arg(long, value_name = "N", value_parser = value_parser!(NonZeroU64))]
-    pub(crate) requests: Option<NonZeroU64>,
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=1_000_000_000))]
+    pub(crate) requests: Option<u64>,
     /// Open loop: requests due each second, whether answers have come or not
     #[arg(long, value_name = "R", value_parser = value_parser!(NonZeroU32))]
     pub(crate) rate: Option<NonZeroU32>,

@@ -142,13 +142,9 @@ impl Measured {
 
 /// The bounds of one part of a measurement.
 fn part(args: &LoadArgs, round: u32, rounds: u32) -> Bounds {
-    let until = |round: u32| {
-        args.requests.map(|all| u128::from(all.get()) * u128::from(round) / u128::from(rounds))
-    };
-    let requests = match (until(round), until(round + 1)) {
-        (Some(before), Some(after)) => u64::try_from(after - before).unwrap_or(u64::MAX),
-        _ => u64::MAX,
-    };
+    let (part, parts) = (u64::from(round), u64::from(rounds));
+    let share = |all: u64| all * (part + 1) / parts - all * part / parts;
+    let requests = args.requests.map_or(u64::MAX, share);
     let duration = args.duration() / rounds;
     Bounds { requests, duration, rate: args.rate, backlog: MAX_BACKLOG, grace: args.timeout() }
 }

@@ -26,10 +26,10 @@ pub(crate) struct ReferenceServerArgs {
 /// Where the reference produces to.
 #[derive(Clone, Debug, clap::Args, Serialize)]
 pub(crate) struct ProduceArgs {
-    /// Where --reference-produces finds Kafka
+    /// Where the reference finds Kafka, if it produces
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
     pub(crate) broker: Target,
-    /// Topic of --reference-produces; made with one partition where it is missing
+    /// Topic it produces to, none of the services'; made with one partition where it is missing
     #[arg(long, default_value = "loadgen.reference")]
     pub(crate) topic: String,
 }

@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::ExitCode;
 
 use actix_web::dev::{Server, ServerHandle};
-use actix_web::web::Data;
+use actix_web::web::{Data, FormConfig};
 use actix_web::{App, HttpServer};
 
 pub(crate) use args::{ProduceArgs, ReferenceServerArgs};
@@ -20,6 +20,9 @@ use produce::Log;
 
 /// Connections a worker keeps open, as our services do.
 const MAX_CONNECTIONS_PER_WORKER: usize = 10_000;
+
+/// The largest form, as our producer has it. The framework's own limit is 16 KiB.
+const MAX_FORM_BYTES: usize = 3 * models::MAX_RECORD_BYTES;
 
 /// Runs `loadgen reference-server` until standard input ends, as it does when the parent dies.
 ///
@@ -47,7 +50,12 @@ pub(crate) fn serve(args: &ReferenceServerArgs) -> anyhow::Result<ExitCode> {
 fn server(listener: TcpListener, inbox: Inbox, log: Option<Log>) -> std::io::Result<Server> {
     let (inbox, log) = (Data::new(inbox), Data::new(log));
     let app = move || {
-        App::new().app_data(inbox.clone()).app_data(log.clone()).service(send).service(query)
+        App::new()
+            .app_data(FormConfig::default().limit(MAX_FORM_BYTES))
+            .app_data(inbox.clone())
+            .app_data(log.clone())
+            .service(send)
+            .service(query)
     };
     let server = HttpServer::new(app)
         .workers(std::thread::available_parallelism().map_or(2, usize::from))
