@@ -64,6 +64,9 @@ pub struct Limits {
     /// Partitions of all topics. Each takes at least one file handle, and 1,024 is a common limit of
     /// those for a process.
     pub partitions: usize,
+    /// Committed offsets of all groups together. A group's first commit for one more partition is refused
+    /// at this bound. Larger: more memory, up to 5 KiB each; a longer pause when their file is rewritten.
+    pub group_offsets: usize,
     /// Time between two looks at retention.
     pub retention_interval: Duration,
     /// How long [`Broker::run_until`](crate::Broker::run_until) waits for what is in flight.
@@ -87,6 +90,7 @@ impl Default for Limits {
             queue_bytes: 32 << 20,
             producers_per_partition: 10_000,
             partitions: 512,
+            group_offsets: 10_000,
             retention_interval: Duration::from_secs(300),
             stop_timeout: Duration::from_secs(30),
         }

@@ -98,10 +98,15 @@ impl Reader {
                 | Body::CreateTopics(_)
                 | Body::DeleteTopics(_)
                 | Body::DescribeConfigs(_)
+                | Body::DescribeGroups(_)
                 | Body::Fetch(_)
+                | Body::FindCoordinator(_)
                 | Body::InitProducerId(_)
+                | Body::ListGroups(_)
                 | Body::ListOffsets(_)
-                | Body::Metadata(_) => self.answered(request).await,
+                | Body::Metadata(_)
+                | Body::OffsetCommit(_)
+                | Body::OffsetFetch(_) => self.answered(request).await,
             };
             if !next {
                 break;

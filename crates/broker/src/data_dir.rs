@@ -69,6 +69,10 @@ impl DataDir {
         })
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn topics(&self) -> PathBuf {
         self.path.join("topics")
     }

@@ -13,12 +13,18 @@ use crate::error::StartError;
 pub(crate) fn write_json(dir: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
     let mut json = serde_json::to_vec_pretty(value)?;
     json.push(b'\n');
+    replace(dir, name, &json).map(drop)
+}
+
+/// Replaces `dir/name` and returns it, open at its end, when that is durable.
+pub(crate) fn replace(dir: &Path, name: &str, content: &[u8]) -> io::Result<File> {
     let temporary = dir.join(format!("{name}~"));
     let mut file = File::create(&temporary)?;
-    file.write_all(&json)?;
+    file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&temporary, dir.join(name))?;
-    sync_dir(dir)
+    sync_dir(dir)?;
+    Ok(file)
 }
 
 /// Reads what [`write_json`] wrote; `None` when there is no such file.

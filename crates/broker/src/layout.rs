@@ -84,6 +84,81 @@ pub(crate) fn metadata(walk: &mut Walk<'_>) -> Step {
     walk.tags()
 }
 
+pub(crate) fn offset_commit(walk: &mut Walk<'_>) -> Step {
+    walk.string()?; // group
+    walk.skip(4)?; // generation
+    walk.string()?; // member
+    if walk.version >= 7 {
+        walk.string()?; // group instance
+    }
+    if walk.version <= 4 {
+        walk.skip(8)?; // retention time
+    }
+    walk.array(|topic| {
+        topic.string()?;
+        topic.array(|partition| {
+            partition.skip(4 + 8)?; // index, offset
+            partition.skip_since(6, 4)?; // leader epoch
+            partition.string()?; // metadata
+            partition.tags()
+        })?;
+        topic.tags()
+    })?;
+    walk.tags()
+}
+
+pub(crate) fn offset_fetch(walk: &mut Walk<'_>) -> Step {
+    if walk.version >= 8 {
+        walk.array(|group| {
+            group.string()?;
+            if group.version >= 9 {
+                group.string()?; // member
+                group.skip(4)?; // its epoch
+            }
+            group.array(offset_fetch_topic)?;
+            group.tags()
+        })?;
+    } else {
+        walk.string()?; // group
+        walk.array(offset_fetch_topic)?;
+    }
+    walk.skip_since(7, 1)?; // stable only
+    walk.tags()
+}
+
+fn offset_fetch_topic(topic: &mut Walk<'_>) -> Step {
+    topic.string()?;
+    topic.array(|index| index.skip(4))?;
+    topic.tags()
+}
+
+pub(crate) fn find_coordinator(walk: &mut Walk<'_>) -> Step {
+    if walk.version <= 3 {
+        walk.string()?; // key
+    }
+    walk.skip_since(1, 1)?; // key type
+    if walk.version >= 4 {
+        walk.array(|key| key.string())?;
+    }
+    walk.tags()
+}
+
+pub(crate) fn describe_groups(walk: &mut Walk<'_>) -> Step {
+    walk.array(|group| group.string())?;
+    walk.skip_since(3, 1)?; // authorized operations
+    walk.tags()
+}
+
+pub(crate) fn list_groups(walk: &mut Walk<'_>) -> Step {
+    if walk.version >= 4 {
+        walk.array(|state| state.string())?;
+    }
+    if walk.version >= 5 {
+        walk.array(|group_type| group_type.string())?;
+    }
+    walk.tags()
+}
+
 pub(crate) fn create_topics(walk: &mut Walk<'_>) -> Step {
     walk.array(|topic| {
         topic.string()?;

@@ -1,11 +1,12 @@
 //! The embedded broker: one node, durable, speaking the Kafka protocol.
 //!
 //! A [`Broker`] is a value: started on a data folder and an address, told where it listens, stopped.
-//! What it acknowledges is on the disk. Kafka clients produce and fetch; there are no transactions, no
-//! replicas, no compaction and no log append time.
+//! What it acknowledges is on the disk. Kafka clients produce, fetch, and commit offsets under the name of
+//! a group; a group has no members, and there are no transactions, no replicas, no compaction and no log
+//! append time.
 //!
 //! Inside, a frame becomes a `request`, `api` answers it from the `catalog` of topics, and each
-//! `partition` has one task that appends to its `log`.
+//! `partition` has one task that appends to its `log`. What groups committed is kept by `offsets`.
 
 mod api;
 mod args;
@@ -18,6 +19,7 @@ mod error;
 mod files;
 mod layout;
 mod log;
+mod offsets;
 mod partition;
 mod reply;
 mod request;

@@ -2,8 +2,10 @@
 
 use bytes::{Buf, Bytes};
 use kafka_protocol::messages::{
-    ApiKey, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest, FetchRequest,
-    InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest, RequestHeader,
+    ApiKey, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest,
+    DescribeGroupsRequest, FetchRequest, FindCoordinatorRequest, InitProducerIdRequest,
+    ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest,
+    OffsetFetchRequest, ProduceRequest, RequestHeader,
 };
 use kafka_protocol::protocol::Decodable;
 
@@ -34,10 +36,15 @@ pub(crate) enum Body {
     CreateTopics(CreateTopicsRequest),
     DeleteTopics(DeleteTopicsRequest),
     DescribeConfigs(DescribeConfigsRequest),
+    DescribeGroups(DescribeGroupsRequest),
     Fetch(FetchRequest),
+    FindCoordinator(FindCoordinatorRequest),
     InitProducerId(InitProducerIdRequest),
+    ListGroups(ListGroupsRequest),
     ListOffsets(ListOffsetsRequest),
     Metadata(MetadataRequest),
+    OffsetCommit(OffsetCommitRequest),
+    OffsetFetch(OffsetFetchRequest),
     Produce(ProduceRequest),
 }
 
@@ -64,9 +71,11 @@ pub(crate) enum Refusal {
     Undecodable { key: i16, version: i16, error: anyhow::Error },
 }
 
-/// Every request there is. Fetch ends before topic ids (13), Produce before transactions of the second
-/// version (12), ListOffsets before the offset of the largest timestamp (7).
-pub(crate) const APIS: [Api; 9] = [
+/// Every request there is. Fetch ends before topic ids (13), and so do OffsetCommit and OffsetFetch (10);
+/// Produce before transactions of the second version (12), ListOffsets before the offset of the largest
+/// timestamp (7), FindCoordinator before aborted transactions (5), DescribeGroups before the error for
+/// a group that is not there (6).
+pub(crate) const APIS: [Api; 14] = [
     api(ApiKey::Produce, 3, 11, layout::produce, |frame, version| {
         Ok(Body::Produce(Decodable::decode(frame, version)?))
     }),
@@ -78,6 +87,21 @@ pub(crate) const APIS: [Api; 9] = [
     }),
     api(ApiKey::Metadata, 0, 12, layout::metadata, |frame, version| {
         Ok(Body::Metadata(Decodable::decode(frame, version)?))
+    }),
+    api(ApiKey::OffsetCommit, 2, 9, layout::offset_commit, |frame, version| {
+        Ok(Body::OffsetCommit(Decodable::decode(frame, version)?))
+    }),
+    api(ApiKey::OffsetFetch, 1, 9, layout::offset_fetch, |frame, version| {
+        Ok(Body::OffsetFetch(Decodable::decode(frame, version)?))
+    }),
+    api(ApiKey::FindCoordinator, 0, 4, layout::find_coordinator, |frame, version| {
+        Ok(Body::FindCoordinator(Decodable::decode(frame, version)?))
+    }),
+    api(ApiKey::DescribeGroups, 0, 5, layout::describe_groups, |frame, version| {
+        Ok(Body::DescribeGroups(Decodable::decode(frame, version)?))
+    }),
+    api(ApiKey::ListGroups, 0, 5, layout::list_groups, |frame, version| {
+        Ok(Body::ListGroups(Decodable::decode(frame, version)?))
     }),
     api(ApiKey::ApiVersions, 0, 4, layout::api_versions, |_, _| {
         Ok(Body::ApiVersions { known_version: true })

@@ -19,6 +19,7 @@ use crate::connection;
 use crate::data_dir::DataDir;
 use crate::endpoint::Endpoint;
 use crate::error::{StartError, StopError};
+use crate::offsets::GroupOffsets;
 
 /// Pause after a failed accept, which is mostly a lack of file handles: others must end first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -46,14 +47,20 @@ impl Broker {
         let data_dir = blocking(move || DataDir::open(&path)).await?;
         let data_dir = Arc::new(data_dir);
         let (listener, addr) = bind(&config.listen).await?;
-        let catalog = {
+        let (catalog, offsets) = {
             let (data_dir, limits) = (Arc::clone(&data_dir), Arc::clone(&limits));
-            blocking(move || Catalog::open(data_dir, limits)).await?
+            blocking(move || {
+                let catalog = Catalog::open(Arc::clone(&data_dir), Arc::clone(&limits))?;
+                let offsets = GroupOffsets::open(data_dir, &catalog, limits.group_offsets)?;
+                Ok((catalog, offsets))
+            })
+            .await?
         };
         let stop = CancellationToken::new();
         let memory = Semaphore::new(limits.memory_bytes as usize);
         let shared = Arc::new(Shared {
             catalog,
+            offsets: Arc::new(offsets),
             data_dir,
             limits,
             advertised,

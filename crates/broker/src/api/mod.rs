@@ -3,8 +3,11 @@
 mod api_versions;
 mod configs;
 mod fetch;
+mod groups;
 mod list_offsets;
 mod metadata;
+mod offset_commit;
+mod offset_fetch;
 mod produce;
 mod producer_id;
 mod topics;
@@ -22,6 +25,7 @@ use crate::catalog::Catalog;
 use crate::config::Limits;
 use crate::data_dir::DataDir;
 use crate::endpoint::Endpoint;
+use crate::offsets::GroupOffsets;
 use crate::reply::Reply;
 use crate::request::{Body, Head};
 
@@ -34,6 +38,7 @@ pub(crate) const NODE_ID: i32 = 1;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) catalog: Catalog,
+    pub(crate) offsets: Arc<GroupOffsets>,
     pub(crate) data_dir: Arc<DataDir>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) advertised: Option<Endpoint>,
@@ -73,15 +78,26 @@ impl Context {
             Body::DescribeConfigs(request) => {
                 Reply::encode(head, &configs::describe(self, &request))
             }
+            Body::DescribeGroups(request) => Reply::encode(head, &groups::describe(self, request)),
             Body::Fetch(request) => fetch::answer(self, head, request).await,
+            Body::FindCoordinator(request) => {
+                Reply::encode(head, &groups::find_coordinator(self, request, head.version))
+            }
             Body::InitProducerId(request) => {
                 Reply::encode(head, &producer_id::init(self, request).await)
             }
+            Body::ListGroups(request) => Reply::encode(head, &groups::list(self, &request)),
             Body::ListOffsets(request) => {
                 Reply::encode(head, &list_offsets::answer(self, request, head.version).await)
             }
             Body::Metadata(request) => {
                 Reply::encode(head, &metadata::answer(self, request, head.version))
+            }
+            Body::OffsetCommit(request) => {
+                Reply::encode(head, &offset_commit::answer(self, request).await)
+            }
+            Body::OffsetFetch(request) => {
+                Reply::encode(head, &offset_fetch::answer(self, request, head.version))
             }
             Body::Produce(request) => self.produce(head, request).await.reply().await,
         }

@@ -188,7 +188,12 @@ async fn delete_one(
     response.name = Some(super::topic_name(&topic.name));
     response.topic_id = topic.id;
     let shared = context.shared.clone();
-    to_its_end(async move { shared.catalog.delete(&topic).await }).await
+    to_its_end(async move {
+        shared.catalog.delete(&topic).await?;
+        shared.offsets.forget(topic.id).await;
+        Ok(())
+    })
+    .await
 }
 
 /// Runs a change in a task of its own: one that is dropped halfway, because its client went or lost

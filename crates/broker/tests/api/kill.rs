@@ -1,55 +1,17 @@
 //! The real program, killed while it writes: what it acknowledged is there when it is started again.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use kafka_protocol::messages::ProduceRequest;
 use kafka_protocol::records::RecordBatchDecoder;
 
+use crate::program::Program;
 use crate::support::{KEEP, Wire, batch, fetch, only_partition, produce};
 
 const ROUNDS: usize = 6;
 
 /// Requests on their way at once.
 const IN_FLIGHT: usize = 16;
-
-struct Program {
-    child: Child,
-    addr: String,
-}
-
-impl Program {
-    fn start(data_dir: &Path) -> Program {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_broker"))
-            .arg("--data-dir")
-            .arg(data_dir)
-            .args(["--broker-addr", "127.0.0.1:0"])
-            .env("RUST_LOG", "info")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let addr = lines.find_map(|line| {
-            let line = line.unwrap();
-            let (_, rest) = line.split_once("the broker listens addr=")?;
-            rest.split_whitespace().next().map(str::to_owned)
-        });
-        // Read on, or the program stops at a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Program { child, addr: addr.expect("the address in the log") }
-    }
-}
-
-/// The kill: SIGKILL, also when a test fails.
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ended_already = self.child.kill();
-        let _ended_already = self.child.wait();
-    }
-}
 
 /// Small and large values, each unlike any other.
 fn value(round: usize, number: usize) -> String {

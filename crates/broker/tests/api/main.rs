@@ -9,10 +9,13 @@
 
 mod clients;
 mod fetch;
+mod groups;
 mod idempotence;
 mod kill;
 mod lifecycle;
 mod malformed;
+mod offsets;
+mod program;
 mod support;
 mod topics;
 mod versions;
