@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use kafka_protocol::messages::ApiKey;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -13,6 +14,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Context, Pending, Shared};
+use crate::faults::Fault;
 use crate::reply::Reply;
 use crate::request::{Body, Refusal, Request};
 
@@ -24,7 +26,13 @@ const SMALL_BYTES: usize = 64 << 10;
 const READ_BYTES: usize = 16 << 10;
 
 /// A request whose turn to be answered comes.
-enum Turn {
+struct Turn {
+    api: ApiKey,
+    fault: Fault,
+    work: Work,
+}
+
+enum Work {
     Queued(Pending, Memory),
     Whole(Request, oneshot::Sender<()>),
 }
@@ -89,10 +97,16 @@ impl Reader {
     async fn run(mut self) -> Result<(), Broken> {
         while let Some((frame, memory)) = self.frame().await? {
             let request = Request::parse(frame)?;
+            let api = request.api;
+            let fault = self.context.shared.faults.next(api);
+            if fault.cut {
+                break;
+            }
             let next = match request.body {
                 Body::Produce(produce) => {
-                    let pending = self.context.produce(request.head, produce).await;
-                    self.turns.send(Turn::Queued(pending, memory)).await.is_ok()
+                    let pending = self.context.produce(request.head, produce, fault).await;
+                    let work = Work::Queued(pending, memory);
+                    self.turns.send(Turn { api, fault, work }).await.is_ok()
                 }
                 Body::ApiVersions { .. }
                 | Body::CreateTopics(_)
@@ -106,7 +120,7 @@ impl Reader {
                 | Body::ListOffsets(_)
                 | Body::Metadata(_)
                 | Body::OffsetCommit(_)
-                | Body::OffsetFetch(_) => self.answered(request).await,
+                | Body::OffsetFetch(_) => self.answered(request, fault).await,
             };
             if !next {
                 break;
@@ -116,9 +130,10 @@ impl Reader {
     }
 
     /// Hands a request over and returns when its answer is written; `false` when it will not be.
-    async fn answered(&self, request: Request) -> bool {
+    async fn answered(&self, request: Request, fault: Fault) -> bool {
         let (done, answered) = oneshot::channel();
-        self.turns.send(Turn::Whole(request, done)).await.is_ok() && answered.await.is_ok()
+        let turn = Turn { api: request.api, fault, work: Work::Whole(request, done) };
+        self.turns.send(turn).await.is_ok() && answered.await.is_ok()
     }
 
     /// The next frame without its length; `None` when there will be none.
@@ -165,14 +180,15 @@ struct Writer {
 
 impl Writer {
     async fn run(mut self, mut turns: mpsc::Receiver<Turn>) -> anyhow::Result<()> {
-        while let Some(turn) = turns.recv().await {
-            let (reply, _memory, done) = match turn {
-                Turn::Queued(pending, memory) => (pending.reply().await?, memory, None),
-                Turn::Whole(Request { head, body }, done) => {
-                    (self.context.answer(head, body).await?, None, Some(done))
+        while let Some(Turn { api, fault, work }) = turns.recv().await {
+            let (reply, _memory, done) = match work {
+                Work::Queued(pending, memory) => (pending.reply().await?, memory, None),
+                Work::Whole(Request { head, body, .. }, done) => {
+                    (self.context.answer(head, body, fault).await?, None, Some(done))
                 }
             };
-            if !self.respond(reply).await {
+            self.context.shared.faults.released(api, &self.context.shared.stop).await;
+            if fault.lose_answer || !self.respond(reply).await {
                 break;
             }
             if let Some(done) = done {

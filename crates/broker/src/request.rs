@@ -15,6 +15,7 @@ use crate::shape::{Malformed, Step, Walk};
 /// A request the broker answers.
 #[derive(Debug)]
 pub(crate) struct Request {
+    pub(crate) api: ApiKey,
     pub(crate) head: Head,
     pub(crate) body: Body,
 }
@@ -148,7 +149,7 @@ impl Request {
         RequestHeader::decode(&mut frame, header_version).map_err(undecodable)?;
         (api.shape)(&mut Walk::new(&frame, version, flexible))?;
         let body = (api.decode)(&mut frame, version).map_err(undecodable)?;
-        Ok(Request { head, body })
+        Ok(Request { api: api.key, head, body })
     }
 }
 
@@ -159,6 +160,7 @@ fn newer_api_versions(api: &Api, head: Head) -> Result<Request, Refusal> {
         return Err(Refusal::Unsupported { key: api.key as i16, version: head.version });
     }
     Ok(Request {
+        api: api.key,
         head: Head { version: 0, ..head },
         body: Body::ApiVersions { known_version: false },
     })

@@ -19,6 +19,7 @@ use crate::connection;
 use crate::data_dir::DataDir;
 use crate::endpoint::Endpoint;
 use crate::error::{StartError, StopError};
+use crate::faults::Faults;
 use crate::offsets::GroupOffsets;
 
 /// Pause after a failed accept, which is mostly a lack of file handles: others must end first.
@@ -65,6 +66,7 @@ impl Broker {
             limits,
             advertised,
             memory: Arc::new(memory),
+            faults: Faults::none(),
             stop: stop.clone(),
         });
         let broker = Broker {
@@ -82,6 +84,11 @@ impl Broker {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// What this broker is to do wrong, for tests of its clients.
+    pub fn faults(&self) -> &Faults {
+        &self.shared.faults
     }
 
     /// Runs until `stop` is cancelled and then stops within [`Limits::stop_timeout`].

@@ -30,6 +30,8 @@ struct Fetch<'a> {
     min_bytes: u64,
     max_bytes: usize,
     deadline: Instant,
+    /// What a test wants every partition to be answered.
+    fault: Option<ResponseError>,
 }
 
 /// One partition that is asked for.
@@ -58,6 +60,7 @@ pub(super) async fn answer(
     context: &Context,
     head: Head,
     request: FetchRequest,
+    fault: Option<ResponseError>,
 ) -> anyhow::Result<Reply> {
     if request.session_id != 0 {
         // Sessions are never granted (KIP-227), so none is known.
@@ -65,14 +68,14 @@ pub(super) async fn answer(
         return Reply::encode(head, &FetchResponse::default().with_error_code(error.code()));
     }
     let read_committed = request.isolation_level == 1;
-    let mut fetch = Fetch::new(context, request);
+    let mut fetch = Fetch::new(context, request, fault);
     let (round, memory) = fetch.wait().await;
     let response = fetch.response(round, read_committed);
     Ok(Reply::encode(head, &response)?.holding(memory))
 }
 
 impl<'a> Fetch<'a> {
-    fn new(context: &'a Context, request: FetchRequest) -> Fetch<'a> {
+    fn new(context: &'a Context, request: FetchRequest, fault: Option<ResponseError>) -> Fetch<'a> {
         let limits = &context.shared.limits;
         let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
         let max_bytes = usize::try_from(request.max_bytes).unwrap_or(0);
@@ -96,6 +99,7 @@ impl<'a> Fetch<'a> {
             min_bytes: min_bytes.min(max_bytes as u64),
             max_bytes,
             deadline: Instant::now() + wait.min(limits.fetch_wait),
+            fault,
         }
     }
 
@@ -132,7 +136,7 @@ impl<'a> Fetch<'a> {
         let mut available = 0;
         let mut found = Vec::with_capacity(self.wanted.len());
         for wanted in &self.wanted {
-            let one = wanted.look();
+            let one = self.fault.map_or_else(|| wanted.look(), Found::failed);
             if let (None, Some(partition)) = (one.error, &wanted.partition) {
                 let bytes = partition.view().bytes_from(wanted.asked.fetch_offset);
                 available += bytes.min(wanted.max_bytes() as u64);
@@ -197,20 +201,20 @@ impl<'a> Fetch<'a> {
     }
 }
 
+impl Found {
+    fn failed(error: ResponseError) -> Found {
+        Found { error: Some(error), log_start: -1, high_watermark: -1, records: Bytes::new() }
+    }
+}
+
 impl Wanted {
     fn max_bytes(&self) -> usize {
         usize::try_from(self.asked.partition_max_bytes).unwrap_or(0)
     }
 
     fn look(&self) -> Found {
-        let unknown = Found {
-            error: Some(ResponseError::UnknownTopicOrPartition),
-            log_start: -1,
-            high_watermark: -1,
-            records: Bytes::new(),
-        };
         let Some(partition) = self.partition.as_ref().filter(|it| !it.is_closed()) else {
-            return unknown;
+            return Found::failed(ResponseError::UnknownTopicOrPartition);
         };
         let view = partition.view();
         let (log_start, high_watermark) = (view.log_start(), view.high_watermark());

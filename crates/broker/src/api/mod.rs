@@ -25,6 +25,7 @@ use crate::catalog::Catalog;
 use crate::config::Limits;
 use crate::data_dir::DataDir;
 use crate::endpoint::Endpoint;
+use crate::faults::{Fault, Faults};
 use crate::offsets::GroupOffsets;
 use crate::reply::Reply;
 use crate::request::{Body, Head};
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) advertised: Option<Endpoint>,
     /// Bytes of large requests and fetched records held at once.
     pub(crate) memory: Arc<Semaphore>,
+    pub(crate) faults: Faults,
     pub(crate) stop: CancellationToken,
 }
 
@@ -63,7 +65,12 @@ impl Context {
     }
 
     /// Answers any request but Produce, which [`Context::produce`] takes in two steps.
-    pub(crate) async fn answer(&self, head: Head, body: Body) -> anyhow::Result<Reply> {
+    pub(crate) async fn answer(
+        &self,
+        head: Head,
+        body: Body,
+        fault: Fault,
+    ) -> anyhow::Result<Reply> {
         match body {
             Body::ApiVersions { known_version } => {
                 Reply::encode(head, &api_versions::answer(known_version))
@@ -79,7 +86,7 @@ impl Context {
                 Reply::encode(head, &configs::describe(self, &request))
             }
             Body::DescribeGroups(request) => Reply::encode(head, &groups::describe(self, request)),
-            Body::Fetch(request) => fetch::answer(self, head, request).await,
+            Body::Fetch(request) => fetch::answer(self, head, request, fault.error).await,
             Body::FindCoordinator(request) => {
                 Reply::encode(head, &groups::find_coordinator(self, request, head.version))
             }
@@ -99,7 +106,7 @@ impl Context {
             Body::OffsetFetch(request) => {
                 Reply::encode(head, &offset_fetch::answer(self, request, head.version))
             }
-            Body::Produce(request) => self.produce(head, request).await.reply().await,
+            Body::Produce(request) => self.produce(head, request, fault).await.reply().await,
         }
     }
 }

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Context, str_bytes};
 use crate::catalog::Topic;
+use crate::faults::Fault;
 use crate::log::{Batch, Invalid, Outcome};
 use crate::reply::Reply;
 use crate::request::Head;
@@ -29,6 +30,7 @@ pub(crate) struct Pending {
     wants_response: bool,
     deadline: Instant,
     topics: Vec<PendingTopic>,
+    throttle_ms: i32,
 }
 
 #[derive(Debug)]
@@ -43,11 +45,16 @@ type Queued = Result<oneshot::Receiver<Outcome>, Invalid>;
 
 impl Context {
     /// Queues what a produce request brings. Returns at the latest when the request's time is over.
-    pub(crate) async fn produce(&self, head: Head, request: ProduceRequest) -> Pending {
+    pub(crate) async fn produce(
+        &self,
+        head: Head,
+        request: ProduceRequest,
+        fault: Fault,
+    ) -> Pending {
         let wait = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
         let wait = wait.max(LEAST_WAIT).min(self.shared.limits.produce_wait);
         let deadline = Instant::now() + wait;
-        let refusal = refusal(&request);
+        let refusal = fault.error.map(on_purpose).or_else(|| refusal(&request));
         let mut topics = Vec::with_capacity(request.topic_data.len());
         for data in request.topic_data {
             let topic = self.shared.catalog.topic(&data.name);
@@ -62,8 +69,13 @@ impl Context {
             }
             topics.push(PendingTopic { name: data.name, topic, partitions });
         }
-        Pending { head, wants_response: request.acks != 0, deadline, topics }
+        let (wants_response, throttle_ms) = (request.acks != 0, fault.throttle_ms);
+        Pending { head, wants_response, deadline, topics, throttle_ms }
     }
+}
+
+fn on_purpose(error: ResponseError) -> Invalid {
+    Invalid { error, reason: "a test asked for this error" }
 }
 
 fn refusal(request: &ProduceRequest) -> Option<Invalid> {
@@ -130,7 +142,7 @@ impl Pending {
                     .with_partition_responses(partition_responses),
             );
         }
-        ProduceResponse::default().with_responses(responses)
+        ProduceResponse::default().with_responses(responses).with_throttle_time_ms(self.throttle_ms)
     }
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod clients;
+mod faults;
 mod fetch;
 mod groups;
 mod idempotence;

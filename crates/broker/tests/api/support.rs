@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use broker::{Broker, Config};
+use broker::{Broker, Config, Faults};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -45,6 +45,10 @@ impl TestBroker {
 
     pub(crate) fn addr(&self) -> String {
         self.broker.as_ref().unwrap().addr().to_string()
+    }
+
+    pub(crate) fn faults(&self) -> Faults {
+        self.broker.as_ref().unwrap().faults().clone()
     }
 
     pub(crate) async fn connect(&self) -> Wire {
