@@ -16,11 +16,17 @@ pub struct Args {
     /// host:port to listen on
     #[arg(long, env = "NOTIFY_BROKER_ADDR", default_value = "127.0.0.1:9092")]
     pub broker_addr: String,
+
+    /// host:port that clients are told to connect to, where they reach the broker through a mapped port
+    /// or a proxy
+    #[arg(long, env = "NOTIFY_BROKER_ADVERTISED_ADDR")]
+    pub broker_advertised_addr: Option<String>,
 }
 
 impl From<Args> for Config {
     fn from(args: Args) -> Config {
-        Config::new(args.data_dir.join("broker"), args.broker_addr)
+        let config = Config::new(args.data_dir.join("broker"), args.broker_addr);
+        Config { advertised: args.broker_advertised_addr, ..config }
     }
 }
 
@@ -39,6 +45,9 @@ impl StartError {
             StartError::Address { addr, source } => Some(format!(
                 "Cannot use the address {addr}: {source}; choose another with --broker-addr or \
                  NOTIFY_BROKER_ADDR."
+            )),
+            StartError::Advertised { .. } => Some(format!(
+                "{self}; choose another with --broker-advertised-addr or NOTIFY_BROKER_ADVERTISED_ADDR."
             )),
             StartError::Io { doing, path, source } => Some(format!(
                 "Cannot {doing} {}: {source}; choose another data folder with --data-dir or \

@@ -14,13 +14,19 @@ pub enum StartError {
         /// The address.
         addr: SocketAddr,
     },
-    /// The address to listen on or to advertise is not a `host:port` this machine can use.
+    /// The address to listen on is not a `host:port` this machine can use.
     #[error("cannot use the address {addr}")]
     Address {
         /// As configured.
         addr: String,
         /// What the system said.
         source: io::Error,
+    },
+    /// The address to advertise is not a `host:port`.
+    #[error("cannot advertise {addr}: expected host:port")]
+    Advertised {
+        /// As configured.
+        addr: String,
     },
     /// Another broker uses the data folder.
     #[error("the data folder {} is in use by another broker", path.display())]

@@ -195,10 +195,7 @@ async fn bind(listen: &str) -> Result<(TcpListener, SocketAddr), StartError> {
 }
 
 fn endpoint(text: &str) -> Result<Endpoint, StartError> {
-    text.parse().map_err(|error| StartError::Address {
-        addr: text.to_owned(),
-        source: io::Error::new(io::ErrorKind::InvalidInput, error),
-    })
+    text.parse().map_err(|_| StartError::Advertised { addr: text.to_owned() })
 }
 
 async fn blocking<T, F>(work: F) -> Result<T, StartError>

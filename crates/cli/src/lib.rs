@@ -52,6 +52,9 @@ struct BrokerArgs {
         default_value = "127.0.0.1:9092"
     )]
     broker_addr: String,
+    /// Where clients are told that the broker is, if they reach it through a mapped port or a proxy
+    #[arg(long, env = "NOTIFY_BROKER_ADVERTISED_ADDR", value_name = "HOST:PORT")]
+    broker_advertised_addr: Option<String>,
 }
 
 impl DataArgs {
@@ -64,7 +67,8 @@ impl DataArgs {
 
 /// Starts the embedded broker on its part of the data folder.
 async fn start_broker(data_dir: PathBuf, args: BrokerArgs) -> Result<Broker, Exit> {
-    let config = broker::Config::new(data_dir.join("broker"), args.broker_addr);
+    let mut config = broker::Config::new(data_dir.join("broker"), args.broker_addr);
+    config.advertised = args.broker_advertised_addr;
     Broker::start(config).await.map_err(|error: StartError| match error.advice() {
         Some(advice) => Exit::unusable(advice),
         None => Exit::failed(&anyhow::Error::from(error).context("the broker did not start")),

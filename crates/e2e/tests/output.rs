@@ -64,6 +64,10 @@ async fn what_cannot_be_meant_is_refused_with_the_flag_and_exit_code_2() -> Resu
         (&["producer", "--log", "=,="], "--log"),
         (&["broker", "--data-dir", folder, "--broker-addr", "9092"], "--broker-addr"),
         (&["broker", "--data-dir", folder, "--broker-addr", "256.0.0.1:1"], "--broker-addr"),
+        (
+            &["broker", "--data-dir", folder, "--broker-advertised-addr", "kafka"],
+            "--broker-advertised-addr",
+        ),
         (&["broker", "--data-dir", file, "--broker-addr", "127.0.0.1:0"], "--data-dir"),
         (&["consumer", "--consumer-addr", "127.0.0.1:0", "--store-dir", file], "--store-dir"),
         (&["up", "--no-such-flag"], "--no-such-flag"),
