@@ -8,6 +8,7 @@ mod apache_kafka;
 mod http;
 mod network;
 mod process;
+mod proxy;
 mod system;
 mod wait;
 
@@ -16,5 +17,6 @@ pub use apache_kafka::{ApacheKafka, JavaTools, kcat};
 pub use http::{Answer, Http};
 pub use network::free_port;
 pub use process::{Finished, Process, run};
+pub use proxy::{ChaosProxy, Counts, Direction};
 pub use system::{Addresses, Client, Part, System};
 pub use wait::eventually;

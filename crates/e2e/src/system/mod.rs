@@ -1,16 +1,18 @@
 //! A system: its processes, where they listen, and what can be asked of it.
 
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+mod client;
+mod command;
+mod lifecycle;
 
-use anyhow::{Context, Result, bail, ensure};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Result;
 use tempfile::TempDir;
 
-use crate::network::ask_broker;
-use crate::{Answer, Finished, Http, Process, eventually, free_port};
+use crate::{ChaosProxy, Http, Process, free_port};
+
+pub use client::Client;
 
 /// A process of a system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,7 +32,7 @@ pub enum Part {
 /// Where the parts listen, `host:port`.
 #[derive(Clone, Debug)]
 pub struct Addresses {
-    /// The broker; an address of Apache Kafka where that is used.
+    /// The broker, as clients reach it: an address of Apache Kafka or of a proxy where that is used.
     pub broker: String,
     /// The producer.
     pub producer: String,
@@ -51,24 +53,18 @@ pub struct System {
     /// Folder of the consumer's store, where that is a process of its own; the second consumer's
     /// lies beside it.
     pub store_dir: PathBuf,
+    /// Where the embedded broker listens, if clients reach it through a proxy.
+    behind_proxy: Option<String>,
     http: Http,
     processes: BTreeMap<Part, Process>,
     // Last: the processes write into it.
     folder: TempDir,
 }
 
-/// Asks a system's services. It can be cloned and used while the system is restarted.
-#[derive(Clone, Debug)]
-pub struct Client {
-    http: Http,
-    addresses: Addresses,
-}
-
-/// How long a part may take to be ready, on a busy machine.
-const STARTING: Duration = Duration::from_secs(30);
-
 /// How often a system is laid out anew because another process took one of its ports meanwhile.
 const LAYOUTS: u32 = 3;
+
+const PARTS: [Part; 3] = [Part::Broker, Part::Producer, Part::Consumer];
 
 impl System {
     /// `kafka-notify up`, ready.
@@ -84,7 +80,18 @@ impl System {
     /// # Errors
     /// They did not start.
     pub async fn parts(program: &str) -> Result<Self> {
-        Self::started(program, &[Part::Broker, Part::Producer, Part::Consumer]).await
+        Self::started(program, &PARTS).await
+    }
+
+    /// As [`System::parts`], with a proxy before the broker.
+    ///
+    /// # Errors
+    /// They did not start.
+    pub async fn parts_behind_proxy(program: &str) -> Result<(Self, ChaosProxy)> {
+        let mut system = Self::laid_out(program)?;
+        let proxy = system.put_proxy().await?;
+        system.start_all(&PARTS).await?;
+        Ok((system, proxy))
     }
 
     /// Producer and consumer as two processes, ready, with a broker that runs elsewhere.
@@ -115,10 +122,23 @@ impl System {
             },
             data_dir: folder.path().join("data"),
             store_dir: folder.path().join("store"),
+            behind_proxy: None,
             http: Http::new()?,
             processes: BTreeMap::new(),
             folder,
         })
+    }
+
+    /// Puts a proxy before the embedded broker of a system that is only laid out: the broker will
+    /// advertise it, and the services are told of it alone.
+    ///
+    /// # Errors
+    /// There is no port for it.
+    pub async fn put_proxy(&mut self) -> Result<ChaosProxy> {
+        let proxy = ChaosProxy::start(&self.addresses.broker).await?;
+        let listening = std::mem::replace(&mut self.addresses.broker, proxy.address());
+        self.behind_proxy = Some(listening);
+        Ok(proxy)
     }
 
     async fn started(program: &str, parts: &[Part]) -> Result<Self> {
@@ -132,224 +152,4 @@ impl System {
             }
         }
     }
-
-    async fn start_all(&mut self, parts: &[Part]) -> Result<()> {
-        for part in parts {
-            self.start(*part)?;
-        }
-        for part in parts {
-            self.ready(*part).await?;
-        }
-        Ok(())
-    }
-
-    fn lacks_a_port(&self) -> bool {
-        self.processes.values().any(|process| process.stderr().contains("in use"))
-    }
-
-    /// Starts a part and does not wait for it.
-    ///
-    /// # Errors
-    /// See [`Process::start`].
-    pub fn start(&mut self, part: Part) -> Result<()> {
-        self.start_with(part, &[])
-    }
-
-    /// As [`System::start`], with more arguments.
-    ///
-    /// # Errors
-    /// See [`Process::start`].
-    pub fn start_with(&mut self, part: Part, arguments: &[&str]) -> Result<()> {
-        let mut command = self.command(part);
-        command.args(arguments);
-        let name = format!("{part:?}").to_lowercase();
-        // A former one ends here, before the new one needs its address.
-        self.processes.remove(&part);
-        let process = Process::start(&name, command, self.folder.path())?;
-        self.processes.insert(part, process);
-        Ok(())
-    }
-
-    /// Waits until a part is ready.
-    ///
-    /// # Errors
-    /// It ended instead, or is not ready in time.
-    pub async fn ready(&mut self, part: Part) -> Result<()> {
-        let (http, addresses) = (self.http.clone(), self.addresses.clone());
-        let process = self.process(part)?;
-        let ended = eventually(STARTING, async || {
-            let status = process.status()?;
-            if status.is_none() {
-                ask_whether_ready(part, &http, &addresses).await?;
-            }
-            Ok(status)
-        });
-        match ended.await.with_context(|| format!("{part:?} is not ready"))? {
-            Some(status) => bail!("{part:?} ended: {status}\n{}", self.process(part)?.stderr()),
-            None => Ok(()),
-        }
-    }
-
-    /// Kills a part with SIGKILL.
-    ///
-    /// # Errors
-    /// It does not run.
-    pub fn kill_9(&mut self, part: Part) -> Result<()> {
-        let process = self.process(part)?;
-        ensure!(process.status()?.is_none(), "{part:?} has ended before");
-        process.kill_9()
-    }
-
-    /// Asks a part to end and waits until it has.
-    ///
-    /// # Errors
-    /// It did not `within` this time, or not with exit code 0.
-    pub async fn stop(&mut self, part: Part, within: Duration) -> Result<Finished> {
-        let process = self.process(part)?;
-        process.terminate()?;
-        process.end(within).await?.success()
-    }
-
-    /// Starts a part that was killed or stopped, and waits until it is ready.
-    ///
-    /// # Errors
-    /// It did not start.
-    pub async fn restart(&mut self, part: Part) -> Result<()> {
-        self.start(part)?;
-        self.ready(part).await
-    }
-
-    /// A part's process, running or ended.
-    ///
-    /// # Errors
-    /// It was never started.
-    pub fn process(&mut self, part: Part) -> Result<&mut Process> {
-        self.processes.get_mut(&part).with_context(|| format!("{part:?} was not started"))
-    }
-
-    /// Something that asks this system.
-    pub fn client(&self) -> Client {
-        Client { http: self.http.clone(), addresses: self.addresses.clone() }
-    }
-
-    /// See [`Client::send`].
-    ///
-    /// # Errors
-    /// There was no answer.
-    pub async fn send(&self, from: u32, to: u32, message: &str) -> Result<Answer> {
-        self.client().send(from, to, message).await
-    }
-
-    /// See [`Client::inbox`].
-    ///
-    /// # Errors
-    /// There was no answer.
-    pub async fn inbox(&self, user: u32) -> Result<Answer> {
-        self.client().inbox(user).await
-    }
-
-    /// GET on a part's address.
-    ///
-    /// # Errors
-    /// There was no answer.
-    pub async fn get(&self, part: Part, path: &str) -> Result<Answer> {
-        self.http.get(&format!("http://{}{path}", self.address(part))).await
-    }
-
-    fn address(&self, part: Part) -> &str {
-        match part {
-            Part::Broker => &self.addresses.broker,
-            Part::Producer => &self.addresses.producer,
-            Part::Up | Part::Consumer => &self.addresses.consumer,
-            Part::SecondConsumer => &self.addresses.second_consumer,
-        }
-    }
-
-    fn command(&self, part: Part) -> Command {
-        let Addresses { broker, producer, consumer, second_consumer } = &self.addresses;
-        let mut command = isolated(&self.program, self.folder.path());
-        match part {
-            Part::Up => command
-                .args(["up", "--broker-addr", broker, "--producer-addr", producer])
-                .args(["--consumer-addr", consumer, "--data-dir"])
-                .arg(&self.data_dir),
-            Part::Broker => {
-                command.args(["broker", "--broker-addr", broker, "--data-dir"]).arg(&self.data_dir)
-            }
-            Part::Producer => {
-                command.args(["producer", "--brokers", broker, "--producer-addr", producer])
-            }
-            Part::Consumer => command
-                .args(["consumer", "--brokers", broker, "--consumer-addr", consumer])
-                .arg("--store-dir")
-                .arg(&self.store_dir),
-            Part::SecondConsumer => command
-                .args(["consumer", "--brokers", broker, "--consumer-addr", second_consumer])
-                .arg("--store-dir")
-                .arg(self.store_dir.with_file_name("second-store")),
-        };
-        command
-    }
-}
-
-impl Client {
-    /// `POST /send`. The message goes into the form as it is, as with `curl -d`.
-    ///
-    /// # Errors
-    /// There was no answer.
-    pub async fn send(&self, from: u32, to: u32, message: &str) -> Result<Answer> {
-        self.send_form(&format!("fromID={from}&toID={to}&message={message}")).await
-    }
-
-    /// `POST /send` of a form that is encoded already.
-    ///
-    /// # Errors
-    /// There was no answer.
-    pub async fn send_form(&self, form: &str) -> Result<Answer> {
-        let url = format!("http://{}/send", self.addresses.producer);
-        self.http.post_form(&url, form.to_owned()).await
-    }
-
-    /// `GET /notifications/{user}`.
-    ///
-    /// # Errors
-    /// There was no answer.
-    pub async fn inbox(&self, user: u32) -> Result<Answer> {
-        self.get_inbox(&user.to_string()).await
-    }
-
-    /// `GET /notifications/{path}`, whatever the path.
-    ///
-    /// # Errors
-    /// There was no answer.
-    pub async fn get_inbox(&self, path: &str) -> Result<Answer> {
-        self.http.get(&format!("http://{}/notifications/{path}", self.addresses.consumer)).await
-    }
-}
-
-/// A command that knows nothing of the person who runs the tests.
-fn isolated(program: &Path, home: &Path) -> Command {
-    let mut command = Command::new(program);
-    let is_ours = |name: &OsStr| name.to_string_lossy().starts_with("NOTIFY_");
-    for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours(name)) {
-        command.env_remove(name);
-    }
-    command.env("HOME", home).env_remove("XDG_STATE_HOME").current_dir(home);
-    command
-}
-
-async fn ask_whether_ready(part: Part, http: &Http, addresses: &Addresses) -> Result<()> {
-    let Addresses { broker, producer, consumer, second_consumer } = addresses;
-    let services: &[&String] = match part {
-        Part::Broker => return ask_broker(broker).await,
-        Part::Up => &[producer, consumer],
-        Part::Producer => &[producer],
-        Part::Consumer => &[consumer],
-        Part::SecondConsumer => &[second_consumer],
-    };
-    for service in services {
-        let answer = http.get(&format!("http://{service}/readyz")).await?;
-        ensure!(answer.status == 200, "{}", answer.body);
-    }
-    Ok(())
 }
