@@ -13,7 +13,7 @@ mod system;
 mod wait;
 
 #[cfg(feature = "apache-kafka")]
-pub use apache_kafka::{ApacheKafka, JavaTools, kcat};
+pub use apache_kafka::{Admin, ApacheKafka, ApacheKafkaCluster, JavaTools, PartitionState, kcat};
 pub use http::{Answer, Http};
 pub use network::free_port;
 pub use process::{Finished, Process, run};

@@ -10,18 +10,10 @@ use models::{Offset, Partition};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kafka-notify-under-test");
 
-const TOPIC_COMMAND: &str = "org.apache.kafka.tools.TopicCommand";
 const PRODUCER_PERFORMANCE: &str = "org.apache.kafka.tools.ProducerPerformance";
 
 const RECORDS: u32 = 200_000;
 const RECORD_BYTES: usize = 200;
-
-async fn create_topic(tools: &JavaTools, system: &System, name: &str) -> Result<()> {
-    let mut arguments = vec!["--bootstrap-server", &system.addresses.broker, "--create"];
-    arguments.extend(["--topic", name, "--partitions", "1", "--replication-factor", "1"]);
-    tools.tool(TOPIC_COMMAND, &arguments).await?;
-    Ok(())
-}
 
 #[tokio::test]
 async fn java_and_kcat_read_what_was_sent_and_what_they_send_is_shown() -> Result<()> {
@@ -37,8 +29,8 @@ async fn kcat_reads_back_what_it_wrote() -> Result<()> {
     let tools = JavaTools::fetched().await?;
     let mut system = System::laid_out(PROGRAM)?;
     system.restart(Part::Broker).await?;
-    create_topic(&tools, &system, "lines").await?;
     let broker = &system.addresses.broker;
+    tools.admin(broker).create_topic("lines", 1, 1, &[]).await?;
     let lines: String = (0..10_000).map(|number| format!("key {number}:line {number}\n")).collect();
     let mut expected = String::new();
     for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
@@ -61,10 +53,9 @@ async fn what_a_java_producer_wrote_is_read_whole_and_survives_a_kill() -> Resul
     let tools = JavaTools::fetched().await?;
     let mut system = System::laid_out(PROGRAM)?;
     system.restart(Part::Broker).await?;
-    create_topic(&tools, &system, "perf").await?;
-
     let (count, size) = (RECORDS.to_string(), RECORD_BYTES.to_string());
     let broker = system.addresses.broker.clone();
+    tools.admin(&broker).create_topic("perf", 1, 1, &[]).await?;
     let mut arguments = vec!["--bootstrap-server", &broker, "--topic", "perf"];
     arguments.extend(["--num-records", &count, "--record-size", &size, "--throughput", "-1"]);
     arguments.extend(["--command-property", "acks=all"]);
