@@ -90,7 +90,7 @@ pub(crate) struct VisibleArgs {
     /// Length of each message; at least what tells it from others, about 40
     #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = value_parser!(u32).range(0..=MAX_MESSAGE_BYTES))]
     pub(crate) message_bytes: u32,
-    /// Notifications, one after the other
+    /// Notifications, one after the other, for an hour at most
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub(crate) requests: u32,
     /// How long a request may take, and a notification to be visible
@@ -155,7 +155,7 @@ pub(crate) struct OutputArgs {
 /// Measured time where neither it nor a number of requests is given.
 const DURATION: Duration = Duration::from_secs(10);
 /// The longest a measurement by number of requests may take.
-const MAX_DURATION: Duration = Duration::from_secs(3_600);
+pub(crate) const MAX_DURATION: Duration = Duration::from_secs(3_600);
 
 impl VisibleArgs {
     pub(crate) fn timeout(&self) -> Duration {

@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 use tokio::runtime::Builder;
 
-use crate::args::VisibleArgs;
+use crate::args::{MAX_DURATION, VisibleArgs};
 use crate::connection::{Connection, Failure};
 use crate::latency::{Latency, histogram, record};
 use crate::progress::Progress;
@@ -90,8 +90,12 @@ async fn watch(args: &VisibleArgs) -> anyhow::Result<Seen> {
         run: now.as_nanos(),
     };
     let mut seen = Seen::new()?;
-    let (mut progress, mut shown) = (Progress::new("visible"), Instant::now());
+    let (mut progress, started) = (Progress::new("visible"), Instant::now());
+    let mut shown = started;
     for number in 0..args.requests {
+        if started.elapsed() > MAX_DURATION {
+            break;
+        }
         match probe.see(number).await {
             Ok(times) => seen.count(&times),
             Err(error) => {
