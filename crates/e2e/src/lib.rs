@@ -18,5 +18,5 @@ pub use http::{Answer, Http};
 pub use network::free_port;
 pub use process::{Finished, Process, run};
 pub use proxy::{ChaosProxy, Counts, Direction};
-pub use system::{Addresses, Client, Part, System};
+pub use system::{Addresses, Backup, Client, Part, System};
 pub use wait::eventually;

@@ -136,6 +136,28 @@ async fn a_consumer_that_is_killed_goes_on_where_it_was() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_broker_that_is_restored_from_a_backup_has_what_it_had_then() -> Result<()> {
+    let mut system = System::laid_out(PROGRAM)?;
+    system.restart(Part::Up).await?;
+    assert_eq!(system.send(2, 1, "in the backup").await?.status, 200);
+    assert!(system.back_up_broker().is_err(), "it runs");
+    system.stop(Part::Up, SOON).await?;
+    let backup = system.back_up_broker()?;
+
+    system.restart(Part::Up).await?;
+    assert_eq!(system.send(2, 1, "after it").await?.status, 200);
+    inbox_with(&system, Part::Up, 1, "after it").await?;
+    system.kill_9(Part::Up)?;
+    system.restore_broker(&backup)?;
+
+    // The inbox is ahead of the log that it is asked to follow now, which is another one.
+    system.restart(Part::Up).await?;
+    let inbox = inbox_with(&system, Part::Up, 1, "in the backup").await?;
+    assert!(!inbox.body.contains("after it"), "{inbox:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn two_consumers_with_stores_of_their_own_show_the_same_bytes() -> Result<()> {
     let mut system = System::parts(PROGRAM).await?;
     for number in 0..50 {

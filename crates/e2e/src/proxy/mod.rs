@@ -137,7 +137,7 @@ impl ChaosProxy {
     }
 
     /// Of the next `n` answers to Produce none reaches its client: instead its connection is cut. The
-    /// broker appended, and nobody knows.
+    /// broker appended, and nobody knows. Answers that tell of an error count as well.
     pub fn lose_answers(&self, n: u64) {
         self.shared.to_lose.store(n, Ordering::SeqCst);
     }

@@ -1,5 +1,6 @@
 //! A system: its processes, where they listen, and what can be asked of it.
 
+mod backup;
 mod client;
 mod command;
 mod lifecycle;
@@ -12,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::{ChaosProxy, Http, Process, free_port};
 
+pub use backup::Backup;
 pub use client::Client;
 
 /// A process of a system.
