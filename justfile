@@ -18,7 +18,7 @@ run-consumer *FLAGS:
 test:
     cargo test --workspace
 
-# The tests against Apache Kafka 4.3.1 (needs Java 17, Maven and kcat).
+# The tests against Apache Kafka 4.3.1 (needs Java 17, Maven, kcat and Go 1.19).
 test-kafka:
     cargo test -p e2e --features apache-kafka
 

@@ -5,10 +5,14 @@
 
 #[cfg(feature = "apache-kafka")]
 mod apache_kafka;
+#[cfg(feature = "apache-kafka")]
+mod cache;
 mod http;
 mod network;
 mod process;
 mod proxy;
+#[cfg(feature = "apache-kafka")]
+mod sarama_tools;
 mod system;
 mod wait;
 
@@ -18,5 +22,7 @@ pub use http::{Answer, Http};
 pub use network::free_port;
 pub use process::{Finished, Process, run};
 pub use proxy::{ChaosProxy, Counts, Direction};
+#[cfg(feature = "apache-kafka")]
+pub use sarama_tools::SaramaTools;
 pub use system::{Addresses, Backup, Client, Part, System};
 pub use wait::eventually;

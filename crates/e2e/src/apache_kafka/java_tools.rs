@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::Admin;
+use crate::cache::{make_once, target_folder};
 use crate::{Finished, run};
 
 /// The version that `apache-kafka/pom.xml` names.
@@ -38,11 +39,11 @@ impl JavaTools {
     pub async fn fetched() -> Result<Self> {
         let folder = match std::env::var_os("NOTIFY_KAFKA_CACHE") {
             Some(folder) => PathBuf::from(folder),
-            None => target_folder()?.join(format!("apache-kafka-{VERSION}")),
+            None => target_folder()
+                .context("set NOTIFY_KAFKA_CACHE")?
+                .join(format!("apache-kafka-{VERSION}")),
         };
-        if !folder.is_dir() {
-            fetch(&folder).await?;
-        }
+        make_once(&folder, fetch).await?;
         Ok(Self { folder })
     }
 
@@ -91,31 +92,16 @@ impl JavaTools {
     }
 }
 
-/// Fetches beside the folder and then gives the whole its name: the folder is there complete or not
-/// at all, and of several test processes that do this at once the first one wins.
 async fn fetch(folder: &Path) -> Result<()> {
-    let parent = folder.parent().context("the cache folder is no root")?;
-    fs::create_dir_all(parent)?;
-    let fetching = tempfile::Builder::new().prefix(".apache-kafka-").tempdir_in(parent)?;
-    let pom = fetching.path().join("pom.xml");
+    let pom = folder.join("pom.xml");
     fs::write(&pom, POM)?;
-    fs::write(fetching.path().join("log4j2.properties"), LOG_SETTINGS)?;
+    fs::write(folder.join("log4j2.properties"), LOG_SETTINGS)?;
     let mut output = OsString::from("-DoutputDirectory=");
-    output.push(fetching.path().join("libs"));
+    output.push(folder.join("libs"));
     let mut command = Command::new("mvn");
     command.args(["-q", "-B", "-f"]).arg(&pom).arg("dependency:copy-dependencies");
     command.arg("-DincludeScope=runtime").arg(output);
     let fetched = run(command, "", FETCHING).await.and_then(Finished::success);
     fetched.context("Apache Kafka cannot be fetched with Maven")?;
-    match fs::rename(fetching.path(), folder) {
-        Err(_) if folder.is_dir() => Ok(()),
-        renamed => renamed.with_context(|| format!("cannot make {}", folder.display())),
-    }
-}
-
-/// The folder that cargo builds into, which it marks (Cache Directory Tagging Specification).
-fn target_folder() -> Result<PathBuf> {
-    let program = std::env::current_exe()?;
-    let marked = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
-    marked.map(Path::to_owned).context("no target folder above this test; set NOTIFY_KAFKA_CACHE")
+    Ok(())
 }
