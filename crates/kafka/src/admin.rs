@@ -12,12 +12,12 @@ use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::{
     CreateTopicsRequest, DescribeConfigsRequest, MetadataRequest, TopicName,
 };
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::protocol::{Message, StrBytes};
 use models::TopicId;
 use tokio::time::Instant;
 
 use crate::wire::{Connection, refused};
-use crate::{Backoff, Error, Topic};
+use crate::{Backoff, Error};
 
 /// How long making a topic may take, until all its partitions have leaders.
 const CREATION_TIMEOUT: Duration = Duration::from_secs(15);
@@ -113,11 +113,7 @@ pub(crate) async fn metadata<const N: usize>(
     connection: &mut Connection,
     names: [&str; N],
 ) -> Result<ClusterFound<N>, Error> {
-    let asked = names.map(|name| MetadataRequestTopic::default().with_name(Some(topic_name(name))));
-    let request = MetadataRequest::default()
-        .with_topics(Some(asked.into()))
-        .with_allow_auto_topic_creation(false);
-    let answer = connection.call(&request).await?;
+    let answer = connection.call(&metadata_request(names)).await?;
     let find = |name: &str| {
         let is_it =
             |t: &&MetadataResponseTopic| t.name.as_ref().is_some_and(|n| n.as_str() == name);
@@ -128,6 +124,12 @@ pub(crate) async fn metadata<const N: usize>(
         *topic = find(name)?;
     }
     Ok(ClusterFound { brokers: answer.brokers.len(), topics })
+}
+
+/// Asks for topics by name, in a way that cannot create them.
+pub(crate) fn metadata_request<const N: usize>(names: [&str; N]) -> MetadataRequest {
+    let asked = names.map(|name| MetadataRequestTopic::default().with_name(Some(topic_name(name))));
+    MetadataRequest::default().with_topics(Some(asked.into())).with_allow_auto_topic_creation(false)
 }
 
 fn found(name: &str, topic: Option<&MetadataResponseTopic>) -> Result<Found, Error> {
@@ -149,23 +151,6 @@ fn found(name: &str, topic: Option<&MetadataResponseTopic>) -> Result<Found, Err
     Ok(Found::Present(TopicFound { topic_id: TopicId(topic.topic_id), partitions }))
 }
 
-/// Makes sure that a topic exists and is the one that is meant, without creating it.
-pub(crate) async fn expect_present(
-    connection: &mut Connection,
-    topic: &Topic,
-) -> Result<(), Error> {
-    let [found] = metadata(connection, [topic.name.as_str()]).await?.topics;
-    let code = match found {
-        Found::Present(TopicFound { topic_id, .. }) => match topic.id {
-            Some(expected) if expected != topic_id => ResponseError::InconsistentTopicId,
-            _ => return Ok(()),
-        },
-        Found::NotReady => ResponseError::LeaderNotAvailable,
-        Found::Absent => ResponseError::UnknownTopicOrPartition,
-    };
-    Err(Error::Answer { call: format!("Metadata of {}", topic.name), code, message: None })
-}
-
 /// Makes a topic; that another process made it meanwhile is as good.
 async fn create(connection: &mut Connection, name: &str, topic: NewTopic) -> Result<(), Error> {
     let setting = |(name, value): (&'static str, String)| {
@@ -181,7 +166,8 @@ async fn create(connection: &mut Connection, name: &str, topic: NewTopic) -> Res
     let timeout_ms = i32::try_from(CREATION_TIMEOUT.as_millis()).unwrap_or(i32::MAX);
     let request =
         CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(timeout_ms);
-    let answer = connection.call_within(&request, CREATION_TIMEOUT).await?;
+    let max = CreateTopicsRequest::VERSIONS.max;
+    let answer = connection.call_within(&request, max, CREATION_TIMEOUT).await?;
     for topic in answer.topics {
         if topic.error_code.err() == Some(ResponseError::TopicAlreadyExists) {
             continue;
@@ -224,6 +210,6 @@ pub(crate) async fn describe_configs<const N: usize>(
     Ok(settings)
 }
 
-fn topic_name(name: &str) -> TopicName {
+pub(crate) fn topic_name(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.to_owned()))
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use models::{Offset, Record, Timestamp};
+use models::{Offset, Partition, Record, Timestamp};
 use rskafka::BackoffConfig;
 use rskafka::client::partition::{PartitionClient, UnknownTopicHandling};
 use rskafka::client::{Client, ClientBuilder};
 
 use crate::wire::within;
-use crate::{ClusterConfig, Error, Topic, admin, wire};
+use crate::{ClusterConfig, Error, Topic, leader, wire};
 
 /// The largest answer the library reads: a fetch asks for 8 MiB at most, and one record more.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
@@ -19,10 +19,10 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 /// a produce would wait behind a fetch. The metadata is fresh, which is what cures a client that
 /// still asks a former leader: drop it and call this again.
 ///
-/// The topic is looked up first, in a way that cannot create it: the library's own look-up asks the
-/// broker to create what it does not find, with settings that are not ours. It also shows that the
-/// broker answers at all, before anything is sent to it once more, and that the topic is the one
-/// that is meant.
+/// The leader is looked up first, in a way that cannot create the topic: the library's own look-up
+/// asks the broker to create what it does not find, with settings that are not ours. It also shows
+/// that the broker answers at all, before anything is sent to it once more, and that the topic is
+/// the one that is meant.
 pub(crate) async fn partition_client(
     cluster: &ClusterConfig,
     topic: &Topic,
@@ -31,7 +31,7 @@ pub(crate) async fn partition_client(
     let call = format!("connect to {}-{partition}", topic.name);
     within(cluster.request_timeout, &call, async {
         let mut connection = wire::connect(cluster).await?;
-        admin::expect_present(&mut connection, topic).await?;
+        leader::address(&mut connection, topic, Partition(partition)).await?;
         let client = client(cluster).await.map_err(failed(&call))?;
         client
             .partition_client(topic.name.as_str(), partition, UnknownTopicHandling::Error)

@@ -71,6 +71,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the topic is not the one that was meant: another one has its name by now.
+    pub fn is_other_topic(&self) -> bool {
+        matches!(self, Self::Answer { code: ResponseError::InconsistentTopicId, .. })
+    }
+
     /// Whether the same call may succeed later without anybody changing anything.
     pub fn is_retriable(&self) -> bool {
         match self {

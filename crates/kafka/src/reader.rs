@@ -1,13 +1,13 @@
 //! Reading a partition.
 
+mod ways;
+
 use std::time::Duration;
 
-use models::{Offset, Partition, Record};
-use rskafka::client::error::{Error as LibraryError, ProtocolError};
-use rskafka::client::partition::{OffsetAt, PartitionClient};
+use models::{Offset, Partition};
+use ways::{Ways, is_out_of_range};
 
-use crate::client::{failed, from_library, partition_client};
-use crate::wire::within;
+use crate::fetched::Fetched;
 use crate::{ClusterConfig, Error, Topic};
 
 /// What a fetch that finds nothing does.
@@ -26,22 +26,12 @@ pub enum Wait {
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// Reads one partition, over a connection of its own.
+///
+/// It reads through the client library first. What that cannot read (transactions, compression, a
+/// null header, what compaction left empty) it reads through our own client, and stays there until
+/// the connection is lost: a partition that holds one such record holds more.
 pub struct Reader {
-    cluster: ClusterConfig,
-    topic: Topic,
-    partition: Partition,
-    client: Option<PartitionClient>,
-}
-
-/// What a fetch brought.
-#[derive(Debug)]
-pub struct Fetched {
-    /// Records with their offsets, ascending; none where nothing came in time.
-    pub records: Vec<(Offset, Record)>,
-    /// Where to fetch next.
-    pub next_offset: Offset,
-    /// The end of what is committed: having read up to here is having read all there was.
-    pub high_watermark: Offset,
+    ways: Ways,
 }
 
 /// Why a fetch brought nothing.
@@ -64,17 +54,16 @@ pub enum FetchError {
     Unavailable(#[from] Error),
 }
 
-impl Fetched {
-    /// Whether everything there was has been read.
-    pub fn is_end(&self) -> bool {
-        self.next_offset >= self.high_watermark
-    }
-}
-
 impl Reader {
     /// A reader; it connects at the first call.
     pub fn new(cluster: ClusterConfig, topic: impl Into<Topic>, partition: Partition) -> Self {
-        Self { cluster, topic: topic.into(), partition, client: None }
+        Self { ways: Ways::new(cluster, topic.into(), partition) }
+    }
+
+    /// How many connections fetches have opened so far. Behind each may be another log than behind
+    /// the one before.
+    pub fn connections(&self) -> u64 {
+        self.ways.connections()
     }
 
     /// Fetches from `offset`, up to about `max_bytes` (a larger first batch comes whole).
@@ -90,82 +79,37 @@ impl Reader {
         max_bytes: i32,
         wait: Wait,
     ) -> Result<Fetched, FetchError> {
-        let call = self.call("fetch", offset);
         let wait = match wait {
             Wait::No => Duration::ZERO,
             Wait::ForRecords => MAX_WAIT,
         };
-        let timeout = self.cluster.request_timeout + wait;
-        let client = self.connected().await?;
-        let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
-        let fetching = client.fetch_records(offset.0, 1..max_bytes, wait_ms);
-        // Two layers: whether there was an answer in time, and what it was.
-        let answer = within(timeout, &call, async { Ok(fetching.await) }).await;
-        match answer {
-            Ok(Ok((records, high_watermark))) => Ok(fetched(offset, records, high_watermark)),
-            Ok(Err(error)) if is_out_of_range(&error) => self.out_of_range(offset).await,
-            Ok(Err(error)) => {
-                self.client = None;
-                Err(failed(&call)(error).into())
-            }
-            Err(timeout) => {
-                self.client = None;
-                Err(timeout.into())
-            }
+        let fetched = self.ways.fetch(offset, max_bytes, wait).await;
+        if !fetched.as_ref().is_err_and(is_out_of_range) {
+            return Ok(fetched?);
         }
+        let (start, end) = self.bounds().await?;
+        if offset < start {
+            return Err(FetchError::OutOfRange { asked: offset, start, end });
+        }
+        // Beyond the end is another log; or it was a broker cut off from the others, or a connection
+        // that outlived its topic. That one is gone now, and the next one tells.
+        let fetched = self.ways.fetch(offset, max_bytes, wait).await;
+        if !fetched.as_ref().is_err_and(is_out_of_range) {
+            return Ok(fetched?);
+        }
+        let (start, end) = self.bounds().await?;
+        Err(FetchError::OutOfRange { asked: offset, start, end })
     }
 
-    /// The first offset held, and the one behind the last.
+    /// The first offset held, and the one behind the last. Records of transactions that are still
+    /// open count: they are read.
     ///
     /// # Errors
     /// The broker could not be asked.
+    ///
+    /// # Cancel safety
+    /// It can be asked again.
     pub async fn bounds(&mut self) -> Result<(Offset, Offset), Error> {
-        let call = self.call("list offsets", Offset(0));
-        let timeout = self.cluster.request_timeout;
-        let client = self.connected().await?;
-        let asking = async {
-            let start = client.get_offset(OffsetAt::Earliest).await.map_err(failed(&call))?;
-            let end = client.get_offset(OffsetAt::Latest).await.map_err(failed(&call))?;
-            Ok((Offset(start), Offset(end)))
-        };
-        let answer = within(timeout, &call, asking).await;
-        if answer.is_err() {
-            self.client = None;
-        }
-        answer
+        self.ways.bounds().await
     }
-
-    async fn out_of_range(&mut self, asked: Offset) -> Result<Fetched, FetchError> {
-        let (start, end) = self.bounds().await?;
-        Err(FetchError::OutOfRange { asked, start, end })
-    }
-
-    async fn connected(&mut self) -> Result<&PartitionClient, Error> {
-        let client = match self.client.take() {
-            Some(client) => client,
-            None => partition_client(&self.cluster, &self.topic, self.partition.0).await?,
-        };
-        Ok(self.client.insert(client))
-    }
-
-    fn call(&self, what: &str, offset: Offset) -> String {
-        format!("{what} {}-{} at {offset}", self.topic.name, self.partition)
-    }
-}
-
-fn fetched(
-    offset: Offset,
-    records: Vec<rskafka::record::RecordAndOffset>,
-    high_watermark: i64,
-) -> Fetched {
-    let records: Vec<_> = records.into_iter().map(from_library).collect();
-    let next_offset = records.last().map_or(offset, |(last, _)| last.next());
-    Fetched { records, next_offset, high_watermark: Offset(high_watermark) }
-}
-
-fn is_out_of_range(error: &LibraryError) -> bool {
-    matches!(
-        error,
-        LibraryError::ServerError { protocol_error: ProtocolError::OffsetOutOfRange, .. }
-    )
 }

@@ -46,7 +46,7 @@ pub(crate) async fn connect(cluster: &ClusterConfig) -> Result<Connection, Error
 }
 
 impl Connection {
-    async fn open(address: &str, cluster: &ClusterConfig) -> Result<Self, Error> {
+    pub(crate) async fn open(address: &str, cluster: &ClusterConfig) -> Result<Self, Error> {
         let timeout = cluster.request_timeout;
         let connecting = TcpStream::connect(address);
         let stream = within(timeout, &format!("connect to {address}"), async {
@@ -84,16 +84,18 @@ impl Connection {
     /// # Cancel safety
     /// Cancelled, the connection is of no more use.
     pub(crate) async fn call<R: Request>(&mut self, request: &R) -> Result<R::Response, Error> {
-        self.call_within(request, self.timeout).await
+        self.call_within(request, R::VERSIONS.max, self.timeout).await
     }
 
-    /// As [`Connection::call`], for requests that the broker itself may sit on for a while.
+    /// As [`Connection::call`], in a version up to `max`, and for requests that the broker itself
+    /// may sit on for a while.
     pub(crate) async fn call_within<R: Request>(
         &mut self,
         request: &R,
+        max: i16,
         timeout: Duration,
     ) -> Result<R::Response, Error> {
-        let (min, max) = (R::VERSIONS.min, R::VERSIONS.max);
+        let min = R::VERSIONS.min;
         let (theirs_min, theirs_max) = self.versions.get(&R::KEY).copied().unwrap_or((1, 0));
         let version = max.min(theirs_max);
         if version < min.max(theirs_min) {

@@ -46,17 +46,16 @@ async fn values(partition: &PartitionClient, mut offset: i64) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn records_of_every_compression_come_back_also_after_a_restart() {
-    use Compression::{Gzip, Lz4, NoCompression, Snappy, Zstd};
+async fn records_come_back_also_after_a_restart() {
     let mut broker = TestBroker::start().await;
     let client = partition(&broker, true).await;
     // Old records would not outlive the restart.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
     let mut expected = Vec::new();
-    for (at, compression) in [NoCompression, Gzip, Lz4, Snappy, Zstd].into_iter().enumerate() {
+    for at in 0..5 {
         let sent: Vec<_> = (0..3).map(|part| format!("{at}.{part}")).collect();
-        let records = sent.iter().map(|value| record(value, now + at as i64)).collect();
-        let offsets = client.produce(records, compression).await.unwrap();
+        let records = sent.iter().map(|value| record(value, now + at)).collect();
+        let offsets = client.produce(records, Compression::NoCompression).await.unwrap();
         assert_eq!(offsets.first().copied(), Some(expected.len() as i64));
         expected.extend(sent);
     }

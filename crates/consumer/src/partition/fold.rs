@@ -90,11 +90,13 @@ impl Fold {
 
     /// Takes what else was fetched meanwhile.
     fn grow(&mut self, first: Fetched, waiting: &mut Option<Step>) -> Batch {
-        let Fetched { records, next_offset, high_watermark } = first;
+        warn_of_unreadable(&first);
+        let Fetched { records, next_offset, high_watermark, .. } = first;
         let mut batch = Batch { records, next_offset, high_watermark: Some(high_watermark) };
         while let Ok(step) = self.queue.try_recv() {
             match step {
                 Step::Fetched(more) => {
+                    warn_of_unreadable(&more);
                     batch.records.extend(more.records);
                     batch.next_offset = more.next_offset;
                     batch.high_watermark = Some(more.high_watermark);
@@ -169,5 +171,12 @@ impl Fold {
             records, first_offset = first.0, partitioner = %self.homes.topics.partitioner,
             "records in a partition that is not their recipient's: in no inbox; whoever wrote them uses another partitioner"
         );
+    }
+}
+
+fn warn_of_unreadable(fetched: &Fetched) {
+    for unreadable in &fetched.unreadable {
+        let (first, last) = (unreadable.first.0, unreadable.last.0);
+        tracing::warn!(first, last, reason = unreadable.reason, "records passed over: unreadable");
     }
 }

@@ -9,9 +9,12 @@
 #![allow(missing_docs)]
 
 mod bad_brokers;
+mod batches;
+mod fake;
 mod reader;
 mod support;
 mod topics;
+mod unreadable;
 mod watch;
 mod wire;
 mod writer;

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use kafka::{Error, FetchError, Lane, Wait};
 use models::{Offset, Record, Timestamp};
-use rskafka::client::ClientBuilder;
-use rskafka::client::partition::{Compression, UnknownTopicHandling};
 use tokio::time::{Instant, timeout};
 
+use crate::batches::{Batch, Codec};
 use crate::support::{
     MIB, TestBroker, eventually, fetched_eventually, record, record_of, soon, text_of,
 };
@@ -184,37 +183,65 @@ async fn a_topic_that_is_not_there_is_told_and_not_made() {
 }
 
 #[tokio::test]
-async fn records_that_the_library_cannot_read_are_an_error_and_never_passed_over() {
-    // Both are legal in Kafka. What reads them is to come; until then they stop the partition.
+async fn records_that_the_library_cannot_read_are_read_all_the_same() {
+    // Both are legal in Kafka.
     for (time, headers) in [(1_000, &[("trace", None)][..]), (i64::MAX, &[])] {
         let broker = TestBroker::with_topic("t", &[]).await;
         broker.wire().await.produce("t", "from java", time, headers).await;
-        let fetched = broker.reader("t").fetch(Offset(0), MIB, Wait::No).await;
-        assert!(matches!(fetched, Err(FetchError::Unavailable(_))), "{fetched:?}");
+        broker.append("t", &["ours"]).await;
+        let all = broker.records("t").await;
+        let [(_, java), (_, ours)] = &all[..] else { panic!("{all:?}") };
+        assert_eq!((text_of(java).as_str(), text_of(ours).as_str()), ("from java", "ours"));
+        let read: Vec<_> = java.headers.iter().map(|(k, v)| (k.as_str(), v.len())).collect();
+        assert_eq!(read, headers.iter().map(|(k, _)| (*k, 0)).collect::<Vec<_>>());
+        assert_eq!(java.timestamp, Timestamp::from_ms_clamped(time));
+        let mut reader = broker.reader("t");
+        let fetched = reader.fetch(Offset(0), MIB, Wait::No).await.unwrap();
+        assert_eq!((&fetched.records[0].1, fetched.unreadable.len()), (java, 0));
+        assert_eq!(reader.connections(), 2, "the library's, and our own");
+        reader.fetch(Offset(0), MIB, Wait::No).await.unwrap();
+        assert_eq!(reader.connections(), 2, "it stays with what can read it");
     }
 }
 
 #[tokio::test]
-async fn compressed_batches_are_read() {
-    let broker = TestBroker::with_topic("t", &[]).await;
-    let client = ClientBuilder::new(broker.cluster().brokers).build().await.unwrap();
-    let client = client.partition_client("t", 0, UnknownTopicHandling::Error).await.unwrap();
-    for compression in [Compression::Gzip, Compression::Lz4, Compression::Snappy, Compression::Zstd]
-    {
-        let records = ["one", "two", "three"].map(|text| rskafka::record::Record {
-            key: None,
-            value: Some(text.into()),
-            headers: std::collections::BTreeMap::new(),
-            timestamp: record("").timestamp.to_datetime(),
-        });
-        client.produce(records.into(), compression).await.unwrap();
+async fn compressed_batches_are_read_also_after_a_restart() {
+    let mut broker = TestBroker::with_topic("t", &[]).await;
+    let mut wire = broker.wire().await;
+    for codec in Codec::ALL {
+        wire.append("t", Batch::of(0, &["one", "two", "three"]).compressed(codec).bytes()).await;
     }
-    let expected = [["one", "two", "three"]; 4].concat();
+    let expected = [["one", "two", "three"]; 5].concat();
+    assert_eq!(broker.texts("t").await, expected);
+    broker.stop().await;
+    broker.start_again().await;
     assert_eq!(broker.texts("t").await, expected);
     // From inside a batch, too.
     let fetched = broker.reader("t").fetch(Offset(4), MIB, Wait::No).await.unwrap();
     assert_eq!(fetched.records[0].0, Offset(4));
     assert_eq!(text_of(&fetched.records[0].1), "two");
+}
+
+#[tokio::test]
+async fn a_waiting_fetch_of_compressed_batches_wakes_with_the_record() {
+    let broker = TestBroker::with_topic("t", &[]).await;
+    let mut wire = broker.wire().await;
+    let batch = Batch::of(0, &["text"]).compressed(Codec::Zstd).bytes();
+    wire.append("t", batch.clone()).await;
+    let mut reader = broker.reader("t");
+    reader.fetch(Offset(0), MIB, Wait::No).await.unwrap();
+    let rounds = async {
+        for round in 1..=10 {
+            let fetching = reader.fetch(Offset(round), MIB, Wait::ForRecords);
+            let (fetched, ()) = tokio::join!(fetching, wire.append("t", batch.clone()));
+            assert_eq!(fetched.unwrap().records[0].0, Offset(round));
+        }
+    };
+    timeout(Duration::from_secs(5), rounds).await.expect("woken by the records");
+    let began = Instant::now();
+    let fetched = reader.fetch(Offset(11), MIB, Wait::ForRecords).await.unwrap();
+    assert!(fetched.records.is_empty() && fetched.is_end());
+    assert!(began.elapsed() >= Duration::from_millis(900), "{:?}", began.elapsed());
 }
 
 /// What a partition reads as whose records have these times, one batch each.

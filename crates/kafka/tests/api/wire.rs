@@ -126,7 +126,12 @@ impl Wire {
         let options = RecordEncodeOptions { version: 2, compression: Compression::None };
         let mut batch = BytesMut::new();
         RecordBatchEncoder::encode(&mut batch, &[record], &options).unwrap();
-        let partition = PartitionProduceData::default().with_records(Some(batch.freeze()));
+        self.append(topic, batch.freeze()).await;
+    }
+
+    /// Appends a batch as it is.
+    pub(crate) async fn append(&mut self, topic: &str, batch: Bytes) {
+        let partition = PartitionProduceData::default().with_records(Some(batch));
         let data =
             TopicProduceData::default().with_name(name(topic)).with_partition_data(vec![partition]);
         let request = ProduceRequest::default()
