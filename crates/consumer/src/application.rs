@@ -3,15 +3,15 @@
 use std::error::Error as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::Data;
 use anyhow::Context;
 use inbox::{InboxError, Store};
-use kafka::{Drift, Reader, Topics};
+use kafka::{Drift, Reader, Topics, WriterMetrics};
 use models::Partition;
-use service::{AddressError, Bound, Exit, Health, Metrics, Tasks};
+use service::{AddressError, Bound, Current, Exit, Health, Metrics, Tasks};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -20,7 +20,8 @@ use crate::config::Config;
 use crate::http::{self, Shared};
 use crate::inboxes::{Inboxes, PartitionView};
 use crate::metrics::ConsumerMetrics;
-use crate::partition::{self, Homes, State, Status};
+use crate::outgoing::Outgoing;
+use crate::partition::{Follower, State, Status};
 
 /// The query service as a value: bound to its address and holding its store, not running yet.
 pub struct Application {
@@ -88,31 +89,32 @@ impl Application {
     pub async fn run_until_stopped(self, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { config, bound, health, store } = self;
         let metrics = Data::new(Metrics::new());
-        let inboxes = Arc::new(OnceLock::new());
+        let (counts, writer_counts) = (ConsumerMetrics::default(), WriterMetrics::default());
+        metrics.register(|registry| {
+            counts.register(registry);
+            writer_counts.register(registry);
+        });
+        let inboxes = Arc::new(Current::default());
         let address = bound.address();
         let shared =
             Data::new(Shared { inboxes: inboxes.clone(), owner: format!("http://{address}") });
         let routes = move |routes: &mut _| http::routes(&shared, routes);
-        let server = bound.serve(&config.server, health.clone(), metrics.clone(), routes)?;
+        let server = bound.serve(&config.server, health.clone(), metrics, routes)?;
         let listening = server.handle();
         let mut tasks = Tasks::new(stop.clone());
         tasks.spawn(async move { server.await.context("the HTTP server failed") });
+        let persisting = persist_often(store.clone(), config.persist_period, stop.clone());
+        tasks.spawn(persisting);
         tracing::info!(%address, "consumer listening");
 
-        let service = Service {
-            config,
-            store: store.clone(),
-            health: health.clone(),
-            metrics,
-            stop: stop.clone(),
-        };
+        let service = Service { config, store, health, counts, writer_counts, inboxes, stop };
         // Ends with an error, or when told to; either way everything else is then told to end.
-        let result = service.run(&inboxes, &mut tasks).await;
-        stop.cancel();
-        health.set_draining();
+        let result = service.run().await;
+        service.stop.cancel();
+        service.health.set_draining();
         listening.stop(true).await;
         let ended = tasks.end(ENDING).await;
-        let synced = persist(store).await.context("the inbox store cannot be synced");
+        let synced = persist(service.store).await.context("the inbox store cannot be synced");
         result.and(ended).and(synced)
     }
 }
@@ -142,25 +144,18 @@ struct Service {
     config: Config,
     store: Store,
     health: Data<Health>,
-    metrics: Data<Metrics>,
+    counts: ConsumerMetrics,
+    writer_counts: WriterMetrics,
+    inboxes: Arc<Current<Inboxes>>,
     stop: CancellationToken,
 }
 
 impl Service {
-    async fn run(self, inboxes: &OnceLock<Inboxes>, tasks: &mut Tasks) -> anyhow::Result<()> {
-        let Some(topics) = self.connect().await? else { return Ok(()) };
-        let views = self.follow_partitions(&topics, tasks)?;
-        let Config { restore_wait, stale_after, .. } = self.config;
-        // Set once, here.
-        let _ = inboxes.set(Inboxes::new(topics.clone(), views.clone(), restore_wait, stale_after));
-        tasks.spawn(persist_often(
-            self.store.clone(),
-            self.config.persist_period,
-            self.stop.clone(),
-        ));
-        tasks.spawn(report_live(views.clone(), self.health.clone(), self.stop.clone()));
-        tasks.spawn(report_stale(views, stale_after, self.health.clone(), self.stop.clone()));
-        kafka::watch(&self.config.cluster, &topics, &self.stop, |drift| self.report(drift)).await?;
+    /// Keeps inboxes, for one life of the topics after the other.
+    async fn run(&self) -> anyhow::Result<()> {
+        while let Some(topics) = self.connect().await? {
+            self.follow(topics).await?;
+        }
         Ok(())
     }
 
@@ -177,30 +172,54 @@ impl Service {
         Ok(topics)
     }
 
+    /// Follows all partitions until the topics are made anew, a task fails, or `stop`.
+    async fn follow(&self, topics: Topics) -> anyhow::Result<()> {
+        let end = self.stop.child_token();
+        let mut tasks = Tasks::new(end.clone());
+        let cluster = &self.config.cluster;
+        let outgoing = Outgoing::start(cluster, &topics, &self.writer_counts, &mut tasks);
+        let views = self.follow_partitions(&topics, &outgoing, &end, &mut tasks)?;
+        let Config { restore_wait, stale_after, .. } = self.config;
+        self.inboxes.set(Inboxes::new(topics.clone(), views.clone(), restore_wait, stale_after));
+        tasks.spawn(report_live(views.clone(), self.health.clone(), end.clone()));
+        tasks.spawn(report_stale(views, stale_after, self.health.clone(), end.clone()));
+        let report = |drift: Option<&Drift>| {
+            self.health.set_detail("topics", drift.map(ToString::to_string));
+        };
+        kafka::watch(cluster, &topics, &end, report).await;
+        // On a stop requests in hand are still answered from what there is.
+        if !self.stop.is_cancelled() {
+            self.inboxes.clear();
+        }
+        end.cancel();
+        outgoing.close();
+        tasks.end(ENDING).await
+    }
+
     fn follow_partitions(
         &self,
         topics: &Topics,
+        outgoing: &Arc<Outgoing>,
+        end: &CancellationToken,
         tasks: &mut Tasks,
     ) -> anyhow::Result<Vec<PartitionView>> {
-        let counts = ConsumerMetrics::default();
-        self.metrics.register(|registry| counts.register(registry));
         let mut views = Vec::new();
         for partition in (0..topics.partitions).map(Partition) {
             let inbox = self.store.partition(partition, topics.topic_id)?;
             let (sender, status) = watch::channel(Status::starting(inbox.next_offset()));
             views.push(PartitionView { reader: inbox.reader(), status });
-            let reader = Reader::new(self.config.cluster.clone(), topics.log(), partition);
-            let counts = counts.of(partition);
-            let homes = Homes { topics: topics.clone(), partition };
-            let following =
-                partition::follow(reader, inbox, homes, sender, counts, self.stop.clone());
-            tasks.spawn(following.instrument(tracing::info_span!("partition", %partition)));
+            let follower = Follower {
+                partition,
+                reader: Reader::new(self.config.cluster.clone(), topics.log(), partition),
+                inbox,
+                outgoing: outgoing.clone(),
+                status: sender,
+                metrics: self.counts.of(partition),
+                end: end.clone(),
+            };
+            tasks.spawn(follower.run().instrument(tracing::info_span!("partition", %partition)));
         }
         Ok(views)
-    }
-
-    fn report(&self, drift: Option<&Drift>) {
-        self.health.set_detail("topics", drift.map(ToString::to_string));
     }
 }
 

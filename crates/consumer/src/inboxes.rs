@@ -43,10 +43,20 @@ pub(crate) enum ReadError {
     },
     /// The store failed.
     #[error(transparent)]
-    Store(#[from] InboxError),
+    Store(InboxError),
     /// The thread that read ended.
     #[error("reading the store failed: {0}")]
     Thread(#[from] tokio::task::JoinError),
+}
+
+impl From<InboxError> for ReadError {
+    fn from(error: InboxError) -> Self {
+        match error {
+            // It is being folded anew.
+            InboxError::NotOpen { .. } => Self::Restoring { lag: 0 },
+            error => Self::Store(error),
+        }
+    }
 }
 
 impl Inboxes {

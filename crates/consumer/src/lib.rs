@@ -6,6 +6,7 @@ mod config;
 mod http;
 mod inboxes;
 mod metrics;
+mod outgoing;
 mod partition;
 
 pub use application::{Application, BuildError};

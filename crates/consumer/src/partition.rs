@@ -1,20 +1,24 @@
-//! One partition: fetched by one half, folded by the other, and known to be so.
+//! One partition: fetched by one task, folded by another, its outbox drained by a third.
 
+mod drain;
 mod fetch;
 mod fold;
 
+use std::sync::Arc;
+
 use inbox::PartitionInbox;
 use kafka::Reader;
-use models::Offset;
-use tokio::sync::{mpsc, watch};
+use models::{Offset, Partition};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::PartitionMetrics;
+use crate::outgoing::Outgoing;
 
-use fetch::fetch;
+use drain::Drain;
+use fetch::Fetch;
 use fold::Fold;
-pub(crate) use fold::Homes;
 
 /// Where a partition stands.
 #[derive(Clone, Copy, Debug)]
@@ -39,11 +43,6 @@ pub(crate) enum State {
     Draining,
 }
 
-/// Fetches that wait to be applied. They are applied together: while one batch is written the next
-/// grows, so that catching up writes large batches and live reading small ones. Larger, and batches
-/// outgrow the store's write buffers; smaller, and fetching waits for writing.
-const QUEUED_FETCHES: usize = 2;
-
 impl Status {
     pub(crate) fn starting(next_offset: Option<Offset>) -> Self {
         let next_offset = next_offset.unwrap_or(Offset(0));
@@ -56,22 +55,53 @@ impl Status {
     }
 }
 
-/// Follows a partition until `stop`; the batch in hand is finished.
-///
-/// # Errors
-/// The store failed. What it holds is still right, so far as it goes.
-pub(crate) async fn follow(
-    reader: Reader,
-    inbox: PartitionInbox,
-    homes: Homes,
-    status: watch::Sender<Status>,
-    metrics: PartitionMetrics,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    let (steps, queue) = mpsc::channel(QUEUED_FETCHES);
-    let next_offset = inbox.next_offset();
-    let fold = Fold::new(inbox, homes, status, metrics, queue);
-    let fetching = fetch(reader, next_offset, steps, &stop);
-    let ((), applied) = tokio::join!(fetching, fold.run());
-    applied
+/// What follows a partition.
+pub(crate) struct Follower {
+    pub(crate) partition: Partition,
+    pub(crate) reader: Reader,
+    pub(crate) inbox: PartitionInbox,
+    pub(crate) outgoing: Arc<Outgoing>,
+    pub(crate) status: watch::Sender<Status>,
+    pub(crate) metrics: PartitionMetrics,
+    /// Ends it; it ends itself, and its siblings, once the topic is another one.
+    pub(crate) end: CancellationToken,
+}
+
+/// What the fold and the drain tell each other.
+#[derive(Default)]
+struct Signals {
+    /// There is something in the outbox.
+    filled: Notify,
+    /// There is less in the outbox.
+    drained: Notify,
+}
+
+/// Fetches that wait to be applied. They are applied together: while one batch is written the next
+/// grows, so that catching up writes large batches and live reading small ones. Larger, and batches
+/// outgrow the store's write buffers; smaller, and fetching waits for writing.
+const QUEUED_FETCHES: usize = 2;
+
+impl Follower {
+    /// Follows the partition until its end; the batch in hand is finished.
+    ///
+    /// # Errors
+    /// The store failed. What it holds is still right, so far as it goes.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let Self { partition, reader, inbox, outgoing, status, metrics, end } = self;
+        let (steps, queue) = mpsc::channel(QUEUED_FETCHES);
+        let signals = Arc::new(Signals::default());
+        let fetch = Fetch::new(partition, reader, &inbox, outgoing.clone());
+        let drain = Drain::new(partition, inbox.outbox(), outgoing.clone(), signals.clone());
+        let homes = outgoing.homes(partition);
+        let fold = Fold { inbox, homes, status, metrics, queue, signals, end: end.clone() };
+        let applying = async {
+            let applied = fold.run().await;
+            // Nothing is fetched or drained for a fold that failed.
+            end.cancel();
+            applied
+        };
+        let ((), applied, drained) =
+            tokio::join!(fetch.run(steps, &end), applying, drain.run(&end));
+        applied.and(drained)
+    }
 }

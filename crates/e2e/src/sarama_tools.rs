@@ -58,8 +58,37 @@ impl SaramaTools {
         message: &str,
         count: usize,
     ) -> Result<Vec<(i32, i64)>> {
+        self.produce_with(brokers, (from, to), message, count, &[]).await
+    }
+
+    /// As [`SaramaTools::produce`], in a transaction that is committed or aborted.
+    ///
+    /// # Errors
+    /// They were not all sent.
+    pub async fn produce_in_transaction(
+        &self,
+        brokers: &str,
+        users: (u32, u32),
+        message: &str,
+        count: usize,
+        is_committed: bool,
+    ) -> Result<Vec<(i32, i64)>> {
+        let end = if is_committed { "commit" } else { "abort" };
+        self.produce_with(brokers, users, message, count, &["-transaction", end]).await
+    }
+
+    async fn produce_with(
+        &self,
+        brokers: &str,
+        (from, to): (u32, u32),
+        message: &str,
+        count: usize,
+        more: &[&str],
+    ) -> Result<Vec<(i32, i64)>> {
         let (from, to, count) = (from.to_string(), to.to_string(), count.to_string());
-        let arguments = ["-from", &from, "-to", &to, "-message", message, "-count", &count];
+        let mut arguments = vec!["-from", &from, "-to", &to, "-message", message];
+        arguments.extend(["-count", &count]);
+        arguments.extend(more);
         let ended = self.run("go-producer", brokers, &arguments).await?.success()?;
         let place = |line: &str| {
             let (partition, offset) = line.split_once(' ')?;

@@ -30,6 +30,8 @@ pub struct Topics {
     pub notifications: String,
     /// Name of the users topic.
     pub users: String,
+    /// Name of the topic of dead letters.
+    pub dead_letters: String,
     /// This life of the notifications topic.
     pub topic_id: TopicId,
     /// Partitions that keys are spread over.
@@ -120,6 +122,7 @@ pub async fn ensure(
     Ok(Topics {
         notifications: config.topic.clone(),
         users,
+        dead_letters,
         topic_id: notifications.topic_id,
         partitions: layout.partitions,
         partitioner: layout.partitioner,
@@ -227,33 +230,29 @@ pub enum Drift {
 /// How often a running service looks whether the topics are still what they were.
 const WATCH_PERIOD: Duration = Duration::from_secs(10);
 
-/// Looks at the topics from time to time until `stop`, and reports what it sees: a drift, or none.
-///
-/// # Errors
-/// [`TopicsError::Unsuitable`]: the topic was made anew. Positions and inboxes are of the former
-/// one, so the service has to start again.
+/// Looks at the topics from time to time and reports what it sees: a drift, or none. Returns when
+/// `stop` is cancelled, or once the topic was made anew: what was connected to is then gone.
 pub async fn watch(
     cluster: &ClusterConfig,
     topics: &Topics,
     stop: &CancellationToken,
     report: impl Fn(Option<&Drift>),
-) -> Result<(), TopicsError> {
+) {
     let mut ticks = tokio::time::interval(WATCH_PERIOD);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         match drift(cluster, topics).await {
-            Ok(Some(drift @ Drift::Recreated { found: Some(_), .. })) => {
-                return Err(TopicsError::Unsuitable(drift.to_string()));
-            }
             Ok(drift) => {
                 if let Some(drift) = &drift {
                     tracing::error!(%drift, "the topics changed");
                 }
                 report(drift.as_ref());
+                if matches!(drift, Some(Drift::Recreated { found: Some(_), .. })) {
+                    return;
+                }
             }
             Err(error) => tracing::debug!(%error, "the topics cannot be looked at"),
         }
     }
-    Ok(())
 }
 
 async fn drift(cluster: &ClusterConfig, topics: &Topics) -> Result<Option<Drift>, Error> {

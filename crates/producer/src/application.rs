@@ -1,14 +1,15 @@
 //! The publisher put together.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::dev::ServerHandle;
 use actix_web::web::Data;
 use anyhow::Context;
-use kafka::{Drift, Reader, Topics, Writer, WriterMetrics};
+use kafka::{Drift, FetchError, Reader, Topics, Writer, WriterMetrics};
 use models::Partition;
-use service::{AddressError, BodyBudget, Bound, Health, Metrics, Tasks};
+use service::{AddressError, BodyBudget, Bound, Current, Health, Metrics, Tasks};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -50,7 +51,9 @@ impl Application {
     pub async fn run_until_stopped(self, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { config, bound, health } = self;
         let metrics = Data::new(Metrics::new());
-        let publisher = Arc::new(OnceLock::new());
+        let counts = WriterMetrics::default();
+        metrics.register(|registry| counts.register(registry));
+        let publisher = Arc::new(Current::default());
         let shared = Data::new(Shared {
             publisher: publisher.clone(),
             body_limits: config.body,
@@ -59,105 +62,120 @@ impl Application {
         });
         let address = bound.address();
         let routes = move |routes: &mut _| http::routes(&shared, routes);
-        let server = bound.serve(&config.server, health.clone(), metrics.clone(), routes)?;
+        let server = bound.serve(&config.server, health.clone(), metrics, routes)?;
         let listening = server.handle();
         let mut tasks = Tasks::new(stop.clone());
         tasks.spawn(async move { server.await.context("the HTTP server failed") });
         tracing::info!(%address, "producer listening");
 
+        let service = Service { config, health, counts, publisher, listening, stop };
         // Ends with an error, or when told to; either way everything else is then told to end.
-        let result = serve(&config, &stop, &health, &metrics, &publisher, &mut tasks).await;
-        stop.cancel();
-        health.set_draining();
-        listening.stop(true).await;
-        if let Some(publisher) = publisher.get() {
-            publisher.close();
-        }
-        let ended = tasks.end(config.produce_timeout + ENDING).await;
-        result.and(ended)
+        let result = service.run().await;
+        service.stop.cancel();
+        service.drain().await;
+        result.and(tasks.end(ENDING).await)
     }
 }
 
 /// How long tasks may take to notice a stop, beyond the requests they are in.
 const ENDING: Duration = Duration::from_secs(3);
 
-async fn serve(
-    config: &Config,
-    stop: &CancellationToken,
-    health: &Data<Health>,
-    metrics: &Metrics,
-    publisher: &OnceLock<Publisher>,
-    tasks: &mut Tasks,
-) -> anyhow::Result<()> {
-    let unavailable = |error: &kafka::Error| {
-        health.set_detail("broker", Some(error.to_string()));
-    };
-    let seed = models::seed_users();
-    let connecting =
-        kafka::connect(&config.cluster, &config.topics, &seed, service::now, stop, unavailable);
-    let Some(topics) = connecting.await? else { return Ok(()) };
-    health.set_detail("broker", None);
-    let directory = Arc::new(Directory::default());
-    follow_directory(config, &topics, directory.clone(), health.clone(), stop, tasks);
-    let writers = start_writers(config, &topics, metrics, tasks);
-    // Set once, here.
-    let _ = publisher.set(Publisher::new(topics.clone(), writers, directory));
-    kafka::watch(&config.cluster, &topics, stop, |drift| report(health, drift)).await?;
-    Ok(())
-}
-
-fn follow_directory(
-    config: &Config,
-    topics: &Topics,
-    directory: Arc<Directory>,
+struct Service {
+    config: Config,
     health: Data<Health>,
-    stop: &CancellationToken,
-    tasks: &mut Tasks,
-) {
-    let reader = Reader::new(config.cluster.clone(), topics.users.clone(), Partition(0));
-    let stop = stop.clone();
-    tasks.spawn(async move {
-        directory
-            .follow(reader, &stop, |error| match error {
-                None => {
-                    health.set_live();
-                    health.set_detail("directory", None);
-                }
-                Some(error) => {
-                    health.set_detail("directory", Some(error.to_string()));
-                }
-            })
-            .await;
-        Ok(())
-    });
+    counts: WriterMetrics,
+    publisher: Arc<Current<Publisher>>,
+    listening: ServerHandle,
+    stop: CancellationToken,
 }
 
-fn start_writers(
-    config: &Config,
-    topics: &Topics,
-    metrics: &Metrics,
-    tasks: &mut Tasks,
-) -> Vec<Writer> {
-    let counts = WriterMetrics::default();
-    metrics.register(|registry| counts.register(registry));
-    let mut writers = Vec::new();
-    for partition in (0..topics.partitions).map(Partition) {
-        let (writer, task) = Writer::new(
-            config.cluster.clone(),
-            topics.log(),
-            partition,
-            &config.writer,
-            counts.clone(),
-        );
+impl Service {
+    /// Publishes, for one life of the topics after the other.
+    async fn run(&self) -> anyhow::Result<()> {
+        while let Some(topics) = self.connect().await? {
+            self.publish(topics).await?;
+        }
+        Ok(())
+    }
+
+    async fn connect(&self) -> anyhow::Result<Option<Topics>> {
+        let unavailable = |error: &kafka::Error| {
+            self.health.set_detail("broker", Some(error.to_string()));
+        };
+        let Config { cluster, topics, .. } = &self.config;
+        let seed = models::seed_users();
+        let connecting =
+            kafka::connect(cluster, topics, &seed, service::now, &self.stop, unavailable);
+        let topics = connecting.await?;
+        self.health.set_detail("broker", None);
+        Ok(topics)
+    }
+
+    /// Publishes until the topics are made anew, a task fails, or `stop`.
+    async fn publish(&self, topics: Topics) -> anyhow::Result<()> {
+        let end = self.stop.child_token();
+        let mut tasks = Tasks::new(end.clone());
+        let directory = Arc::new(Directory::default());
+        self.follow_directory(&topics, directory.clone(), &end, &mut tasks);
+        let writers = self.start_writers(&topics, &mut tasks);
+        self.publisher.set(Publisher::new(topics.clone(), writers.clone(), directory));
+        let report = |drift: Option<&Drift>| {
+            self.health.set_detail("topics", drift.map(ToString::to_string));
+        };
+        kafka::watch(&self.config.cluster, &topics, &end, report).await;
+        if self.stop.is_cancelled() {
+            // Requests in hand still need the writers.
+            self.drain().await;
+        }
+        self.publisher.clear();
+        end.cancel();
+        for writer in writers {
+            writer.close();
+        }
+        tasks.end(self.config.produce_timeout + ENDING).await
+    }
+
+    fn follow_directory(
+        &self,
+        topics: &Topics,
+        directory: Arc<Directory>,
+        end: &CancellationToken,
+        tasks: &mut Tasks,
+    ) {
+        let cluster = self.config.cluster.clone();
+        let reader = Reader::new(cluster, topics.users.clone(), Partition(0));
+        let (health, end) = (self.health.clone(), end.clone());
+        let report = move |error: Option<&FetchError>| {
+            if error.is_none() {
+                health.set_live();
+            }
+            health.set_detail("directory", error.map(ToString::to_string));
+        };
         tasks.spawn(async move {
-            task.await;
+            directory.follow(reader, &end, report).await;
             Ok(())
         });
-        writers.push(writer);
     }
-    writers
-}
 
-fn report(health: &Health, drift: Option<&Drift>) {
-    health.set_detail("topics", drift.map(ToString::to_string));
+    fn start_writers(&self, topics: &Topics, tasks: &mut Tasks) -> Vec<Writer> {
+        let Config { cluster, writer, .. } = &self.config;
+        let partitions = (0..topics.partitions).map(Partition);
+        let start = |partition| {
+            let counts = self.counts.clone();
+            let (writer, task) =
+                Writer::new(cluster.clone(), topics.log(), partition, writer, counts);
+            tasks.spawn(async move {
+                task.await;
+                Ok(())
+            });
+            writer
+        };
+        partitions.map(start).collect()
+    }
+
+    /// No new requests; those in hand end.
+    async fn drain(&self) {
+        self.health.set_draining();
+        self.listening.stop(true).await;
+    }
 }

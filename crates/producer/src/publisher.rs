@@ -75,13 +75,6 @@ impl Publisher {
         Ok(Receipt { id, position: Position::after(place) })
     }
 
-    /// No more sends; what waits is still written.
-    pub(crate) fn close(&self) {
-        for writer in &self.writers {
-            writer.close();
-        }
-    }
-
     fn user(&self, id: &UserId) -> Result<User, SendError> {
         match self.directory.look_up(id) {
             Lookup::Found(user) => Ok(user),

@@ -3,6 +3,7 @@
 mod atoi;
 mod body;
 mod clock;
+mod current;
 mod folders;
 mod health;
 mod metrics;
@@ -17,6 +18,7 @@ mod unread;
 pub use atoi::{NotAnInteger, atoi};
 pub use body::{BodyBudget, BodyError, BodyLimits};
 pub use clock::now;
+pub use current::Current;
 pub use folders::state_folder;
 pub use health::Health;
 pub use metrics::Metrics;

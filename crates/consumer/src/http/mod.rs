@@ -3,18 +3,18 @@
 mod notifications;
 mod partitions;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::{self, Data, ServiceConfig};
-use service::{Code, Problem, get, method_not_allowed};
+use service::{Code, Current, Problem, get, method_not_allowed};
 
 use crate::inboxes::{Inboxes, ReadError};
 
 /// What the handlers share.
 pub(crate) struct Shared {
-    /// Empty until Kafka was reached for the first time.
-    pub(crate) inboxes: Arc<OnceLock<Inboxes>>,
+    /// Empty until Kafka was reached, and while the topics are other ones.
+    pub(crate) inboxes: Arc<Current<Inboxes>>,
     /// Where other processes reach this one.
     pub(crate) owner: String,
 }
@@ -39,7 +39,7 @@ pub(crate) fn routes(shared: &Data<Shared>, config: &mut ServiceConfig) {
 const RETRY_AFTER_WAIT: Duration = Duration::from_secs(1);
 
 impl Shared {
-    fn inboxes(&self) -> Result<&Inboxes, Problem> {
+    fn inboxes(&self) -> Result<Arc<Inboxes>, Problem> {
         self.inboxes.get().ok_or_else(|| {
             Problem::new(Code::BrokerUnavailable, "Kafka has not been reached yet; try again")
                 .retry_after(RETRY_AFTER_WAIT)

@@ -24,8 +24,9 @@ struct PartitionStatus<'a> {
 }
 
 pub(crate) async fn list(shared: Data<Shared>) -> Result<HttpResponse, Problem> {
-    let partitions = shared.inboxes()?.partitions();
-    let partitions = partitions
+    let inboxes = shared.inboxes()?;
+    let partitions = inboxes
+        .partitions()
         .map(|(partition, status)| PartitionStatus {
             partition: partition.0,
             state: name(status),

@@ -1,123 +1,131 @@
 //! The applying half: puts what was fetched into the inbox, in batches that grow while catching up.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use inbox::{Applied, PartitionInbox};
-use kafka::{Fetched, Topics};
-use models::{Offset, Partition, Record};
+use inbox::{Applied, Batch, PartitionInbox};
+use kafka::Fetched;
+use models::Offset;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use super::fetch::Step;
-use super::{State, Status};
+use super::fetch::{Begin, Step};
+use super::{Signals, State, Status};
 use crate::metrics::PartitionMetrics;
+use crate::outgoing::Homes;
 
 /// How long applying a batch may take. Longer, and a store that hangs is noticed late; shorter, and
 /// a store that compacts is taken for one that hangs.
 const APPLY_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Which records of a partition belong there.
-pub(crate) struct Homes {
-    pub(crate) topics: Topics,
-    pub(crate) partition: Partition,
-}
-
-impl Homes {
-    /// Whether the record's inbox is looked for in another partition. A key that is no user id has
-    /// no home.
-    fn is_misplaced(&self, record: &Record) -> bool {
-        let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
-        let user_id = key.and_then(|key| key.parse().ok());
-        user_id.is_some_and(|user_id| self.topics.home(&user_id) != self.partition)
-    }
-}
+/// Bytes that may wait in the outbox. At the bound the partition waits with reading, for whoever
+/// takes dead letters and relays: nothing is dropped. Larger takes more disk; smaller, and a topic
+/// full of foreign records is read in smaller steps.
+const MAX_OUTBOX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The applying half.
 pub(super) struct Fold {
-    inbox: PartitionInbox,
-    homes: Homes,
-    status: watch::Sender<Status>,
-    metrics: PartitionMetrics,
-    queue: mpsc::Receiver<Step>,
+    pub(super) inbox: PartitionInbox,
+    pub(super) homes: Homes,
+    pub(super) status: watch::Sender<Status>,
+    pub(super) metrics: PartitionMetrics,
+    pub(super) queue: mpsc::Receiver<Step>,
+    pub(super) signals: Arc<Signals>,
+    pub(super) end: CancellationToken,
 }
 
-/// What is applied at once.
-struct Batch {
-    records: Vec<(Offset, Record)>,
-    next_offset: Offset,
+/// What is applied at once, and where the log ended when it was fetched.
+struct Growing {
+    batch: Batch,
     high_watermark: Option<Offset>,
 }
 
 impl Fold {
-    pub(super) fn new(
-        inbox: PartitionInbox,
-        homes: Homes,
-        status: watch::Sender<Status>,
-        metrics: PartitionMetrics,
-        queue: mpsc::Receiver<Step>,
-    ) -> Self {
-        Self { inbox, homes, status, metrics, queue }
-    }
-
     /// Applies what is fetched until nothing more comes.
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
         let mut waiting = None;
-        loop {
-            let step = match waiting.take() {
-                Some(step) => step,
-                None => match self.queue.recv().await {
-                    Some(step) => step,
-                    None => break,
-                },
-            };
+        while let Some(step) = self.next(&mut waiting).await {
             let batch = match step {
                 Step::Fetched(fetched) => self.grow(fetched, &mut waiting),
-                Step::Skip(start) => {
-                    Batch { records: Vec::new(), next_offset: start, high_watermark: None }
-                }
-                Step::Rebuild(start) => {
-                    self.status.send_modify(|status| status.state = State::Restoring);
-                    self = self.on_disk(|fold| fold.inbox.reset()).await?.0;
-                    Batch { records: Vec::new(), next_offset: start, high_watermark: None }
+                Step::Skip(start) => Growing::empty(start),
+                Step::Begin(begin) => {
+                    let start = begin.start;
+                    self = self.begin(begin).await?;
+                    Growing::empty(start)
                 }
             };
+            if !self.has_room().await {
+                break;
+            }
             self = self.apply(batch).await?;
         }
         self.status.send_modify(|status| status.state = State::Draining);
         Ok(())
     }
 
+    async fn next(&mut self, waiting: &mut Option<Step>) -> Option<Step> {
+        match waiting.take() {
+            Some(step) => Some(step),
+            None => self.queue.recv().await,
+        }
+    }
+
+    async fn begin(self, begin: Begin) -> anyhow::Result<Self> {
+        self.status.send_modify(|status| status.state = State::Restoring);
+        let beginning = self.on_disk(move |fold| {
+            if fold.inbox.next_offset().is_some() {
+                fold.inbox.reset()?;
+            }
+            fold.inbox.set_effects_from(begin.effects_from)
+        });
+        Ok(beginning.await?.0)
+    }
+
     /// Takes what else was fetched meanwhile.
-    fn grow(&mut self, first: Fetched, waiting: &mut Option<Step>) -> Batch {
-        warn_of_unreadable(&first);
-        let Fetched { records, next_offset, high_watermark, .. } = first;
-        let mut batch = Batch { records, next_offset, high_watermark: Some(high_watermark) };
+    fn grow(&mut self, first: Fetched, waiting: &mut Option<Step>) -> Growing {
+        let mut growing = Growing::of(first);
         while let Ok(step) = self.queue.try_recv() {
             match step {
-                Step::Fetched(more) => {
-                    warn_of_unreadable(&more);
-                    batch.records.extend(more.records);
-                    batch.next_offset = more.next_offset;
-                    batch.high_watermark = Some(more.high_watermark);
-                }
-                other @ (Step::Skip(_) | Step::Rebuild(_)) => {
+                Step::Fetched(more) => growing.add(more),
+                other @ (Step::Skip(_) | Step::Begin(_)) => {
                     *waiting = Some(other);
                     break;
                 }
             }
         }
-        batch
+        growing
     }
 
-    async fn apply(self, batch: Batch) -> anyhow::Result<Self> {
-        let Batch { records, next_offset, high_watermark } = batch;
-        self.count_misplaced(&records);
-        let is_news = !records.is_empty() || self.inbox.next_offset() != Some(next_offset);
+    /// Waits until the outbox takes more; false: the end came first.
+    async fn has_room(&self) -> bool {
+        let outbox = self.inbox.outbox();
+        let mut is_told = false;
+        while outbox.waiting().bytes > MAX_OUTBOX_BYTES {
+            if !std::mem::replace(&mut is_told, true) {
+                tracing::warn!("reading waits until dead letters and relays are delivered");
+            }
+            let drained = self.signals.drained.notified();
+            if self.end.run_until_cancelled(drained).await.is_none() {
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn apply(self, growing: Growing) -> anyhow::Result<Self> {
+        let Growing { batch, high_watermark } = growing;
+        let next_offset = batch.next_offset;
+        let is_news = !batch.records.is_empty() || self.inbox.next_offset() != Some(next_offset);
         let fold = if is_news {
-            let (fold, applied) =
-                self.on_disk(move |fold| fold.inbox.apply(records, next_offset)).await?;
+            let (fold, applied) = self
+                .on_disk(move |Self { inbox, homes, .. }| {
+                    inbox.apply(batch, &|user_id| homes.is_home(user_id))
+                })
+                .await?;
             fold.count(&applied);
+            fold.signals.filled.notify_one();
             fold
         } else {
             self
@@ -149,34 +157,33 @@ impl Fold {
             .context("the inbox store hangs")??;
         Ok((fold, done?))
     }
+}
 
+impl Fold {
     fn count(&self, applied: &Applied) {
-        self.metrics.applied.inc_by(applied.sent as u64);
-        self.metrics.duplicates.inc_by(applied.duplicates as u64);
-        for (_, reason) in &applied.undecodable {
-            self.metrics.undecodable(reason.reason());
-        }
-        if let Some((offset, reason)) = applied.undecodable.first() {
-            let records = applied.undecodable.len();
-            tracing::warn!(records, first_offset = offset.0, %reason, "records not understood");
-        }
-    }
-
-    fn count_misplaced(&self, records: &[(Offset, Record)]) {
-        let mut misplaced = records.iter().filter(|(_, record)| self.homes.is_misplaced(record));
-        let Some((first, _)) = misplaced.next() else { return };
-        let records = 1 + misplaced.count();
-        self.metrics.misplaced.inc_by(records as u64);
-        tracing::warn!(
-            records, first_offset = first.0, partitioner = %self.homes.topics.partitioner,
-            "records in a partition that is not their recipient's: in no inbox; whoever wrote them uses another partitioner"
-        );
+        let metrics = &self.metrics;
+        metrics.applied.inc_by(applied.sent as u64);
+        metrics.duplicates.inc_by(applied.duplicates as u64);
+        metrics.misplaced.inc_by(applied.relayed as u64);
     }
 }
 
-fn warn_of_unreadable(fetched: &Fetched) {
-    for unreadable in &fetched.unreadable {
-        let (first, last) = (unreadable.first.0, unreadable.last.0);
-        tracing::warn!(first, last, reason = unreadable.reason, "records passed over: unreadable");
+impl Growing {
+    fn empty(next_offset: Offset) -> Self {
+        Self { batch: Batch::empty(next_offset), high_watermark: None }
+    }
+
+    fn of(fetched: Fetched) -> Self {
+        let mut growing = Self::empty(fetched.next_offset);
+        growing.add(fetched);
+        growing
+    }
+
+    fn add(&mut self, fetched: Fetched) {
+        let Fetched { records, unreadable, next_offset, high_watermark } = fetched;
+        self.batch.records.extend(records);
+        self.batch.unreadable.extend(unreadable);
+        self.batch.next_offset = next_offset;
+        self.high_watermark = Some(high_watermark);
     }
 }

@@ -48,6 +48,16 @@ impl Admin {
         Ok(())
     }
 
+    /// Deletes a topic.
+    ///
+    /// # Errors
+    /// It was not deleted.
+    pub async fn delete_topic(&self, topic: &str) -> Result<()> {
+        let arguments = ["--delete", "--topic", topic];
+        self.run("org.apache.kafka.tools.TopicCommand", &arguments).await?;
+        Ok(())
+    }
+
     /// Changes settings of a topic, as `retention.ms=1000`.
     ///
     /// # Errors

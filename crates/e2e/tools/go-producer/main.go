@@ -24,16 +24,28 @@ func main() {
 	to := flag.Int("to", 0, "id of the recipient")
 	message := flag.String("message", "", "message; where there are several, its number follows it")
 	count := flag.Int("count", 1, "how many to send, one after the other")
+	transaction := flag.String("transaction", "", "send them in a transaction, and commit or abort it")
 	flag.Parse()
 
 	config := sarama.NewConfig()
 	config.Producer.Return.Successes = true
+	if *transaction != "" {
+		config.Producer.Transaction.ID = "go-producer"
+		config.Producer.Idempotent = true
+		config.Producer.RequiredAcks = sarama.WaitForAll
+		config.Net.MaxOpenRequests = 1
+	}
 	producer, err := sarama.NewSyncProducer(strings.Split(*broker, ","), config)
 	if err != nil {
 		log.Fatalf("cannot set up a producer: %v", err)
 	}
 	defer producer.Close()
 
+	if *transaction != "" {
+		if err := producer.BeginTxn(); err != nil {
+			log.Fatalf("cannot begin a transaction: %v", err)
+		}
+	}
 	for number := 1; number <= *count; number++ {
 		text := *message
 		if *count > 1 {
@@ -43,6 +55,21 @@ func main() {
 			log.Fatalf("cannot send: %v", err)
 		}
 	}
+	if err := end(producer, *transaction); err != nil {
+		log.Fatalf("cannot %s the transaction: %v", *transaction, err)
+	}
+}
+
+func end(producer sarama.SyncProducer, transaction string) error {
+	switch transaction {
+	case "":
+		return nil
+	case "commit":
+		return producer.CommitTxn()
+	case "abort":
+		return producer.AbortTxn()
+	}
+	return fmt.Errorf("-transaction is commit or abort")
 }
 
 // send prints the partition and the offset that the notification got.

@@ -3,18 +3,18 @@
 mod form;
 mod send;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::{self, Data, ServiceConfig};
-use service::{BodyBudget, BodyLimits, method_not_allowed};
+use service::{BodyBudget, BodyLimits, Current, method_not_allowed};
 
 use crate::publisher::Publisher;
 
 /// What the handlers share.
 pub(crate) struct Shared {
-    /// Empty until Kafka was reached for the first time.
-    pub publisher: Arc<OnceLock<Publisher>>,
+    /// Empty until Kafka was reached, and while the topics are other ones.
+    pub publisher: Arc<Current<Publisher>>,
     pub body_limits: BodyLimits,
     pub body_budget: BodyBudget,
     pub produce_timeout: Duration,
