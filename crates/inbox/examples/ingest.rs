@@ -122,7 +122,7 @@ fn record(n: u64, is_v5: bool) -> Result<(Offset, Record), Box<dyn std::error::E
     };
     let created_at = Timestamp::from_ms_clamped(1_800_000_000_000);
     let notification = Notification::plain(from, to, "x".repeat(MESSAGE_BYTES));
-    Ok((place(n), Record::of_sent(&Sent { id, created_at, notification })?))
+    Ok((place(n), Record::of_sent(&Sent { id, created_at, notification, fingerprint: None })?))
 }
 
 fn disk_bytes(folder: &std::path::Path) -> std::io::Result<u64> {

@@ -188,7 +188,7 @@ mod tests {
         let notification = Notification::plain(bruno, emma, "hi".to_owned());
         let id = NotificationId::from_bytes([7; 16]);
         let created_at = Timestamp::from_ms_clamped(258);
-        let row = write_entry(&Sent { id, created_at, notification }).unwrap();
+        let row = write_entry(&Sent { id, created_at, notification, fingerprint: None }).unwrap();
         let header = [&[1, 1][..], &[7; 16], &[0, 0, 0, 0, 0, 0, 1, 2]].concat();
         let json =
             br#"{"from":{"id":2,"name":"Bruno"},"to":{"id":1,"name":"Emma"},"message":"hi"}"#;

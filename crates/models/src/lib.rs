@@ -2,18 +2,25 @@
 //!
 //! Pure: no network, no disk, no clock. Time, and where a record stands in the log, are arguments.
 
+mod cloud_event;
+mod dead_letter;
 mod directory;
 mod event;
+mod fnv;
 mod log;
 mod notification;
 mod position;
 mod raw_json;
 mod record;
+mod relay;
 mod time;
+mod undecodable;
 mod user;
 
+pub use dead_letter::{DeadLetter, DeadReason};
 pub use directory::{DirectoryChange, LAYOUT_KEY};
-pub use event::{Event, Sent, Undecodable};
+pub use event::{Event, Sent};
+pub use fnv::{Fingerprint, Fnv1a};
 pub use log::{Offset, Partition, Place, TopicId};
 pub use notification::{
     InvalidPriority, MAX_RECORD_BYTES, Notification, NotificationId, Priority, Sender,
@@ -22,4 +29,5 @@ pub use position::{InvalidPosition, Position};
 pub use raw_json::RawJson;
 pub use record::{Record, TYPE_SENT};
 pub use time::{InvalidTimestamp, Timestamp};
+pub use undecodable::Undecodable;
 pub use user::{InvalidUserId, MAX_USER_ID_BYTES, User, UserId, seed_users};

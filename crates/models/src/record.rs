@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Sent, Timestamp};
+use crate::{NotificationId, Sent, Timestamp, Undecodable, UserId};
 
 /// `ce_type` of a notification that was sent.
 pub const TYPE_SENT: &str = "kafka-notify.notification.sent.v1";
@@ -10,8 +10,9 @@ pub const TYPE_SENT: &str = "kafka-notify.notification.sent.v1";
 /// `ce_source` of the records that kafka-notify itself writes; their `ce_id` is the event's id.
 pub(crate) const OWN_SOURCE: &str = "kafka-notify";
 
-/// Headers of the CloudEvents Kafka binding, binary content mode (version 1.0.2, section 3.2).
+/// Names of headers.
 pub(crate) mod header {
+    // The CloudEvents Kafka binding, binary content mode (version 1.0.2, section 3.2).
     pub(crate) const PREFIX: &str = "ce_";
     pub(crate) const SPEC_VERSION: &str = "ce_specversion";
     pub(crate) const ID: &str = "ce_id";
@@ -19,6 +20,9 @@ pub(crate) mod header {
     pub(crate) const SOURCE: &str = "ce_source";
     pub(crate) const TIME: &str = "ce_time";
     pub(crate) const CONTENT_TYPE: &str = "content-type";
+    // Our own.
+    pub(crate) const FINGERPRINT: &str = "notify_fingerprint";
+    pub(crate) const RELAYED_FROM: &str = "notify_relayed_from";
 }
 
 /// A record without its place: key, value, headers and time, as a producer gives them.
@@ -35,27 +39,36 @@ pub struct Record {
 }
 
 impl Record {
-    /// The record that says this.
+    /// The record that says this. Without a fingerprint, whose text [`Sent`] does not keep:
+    /// [`Self::with_fingerprint`] adds it.
     ///
     /// # Errors
     /// Never for a notification made of texts and ids; the error is that of the JSON writer.
     pub fn of_sent(sent: &Sent) -> Result<Self, serde_json::Error> {
-        let time = sent.created_at.to_string();
-        let id = sent.id.to_string();
-        let headers = [
-            (header::SPEC_VERSION, "1.0"),
-            (header::ID, id.as_str()),
-            (header::TYPE, TYPE_SENT),
-            (header::SOURCE, OWN_SOURCE),
-            (header::TIME, time.as_str()),
-            (header::CONTENT_TYPE, "application/json"),
-        ];
         Ok(Self {
             key: Some(sent.notification.to.id.as_str().into()),
             value: Some(serde_json::to_vec(&sent.notification)?),
-            headers: headers.map(|(name, value)| (name.to_owned(), value.into())).into(),
+            headers: own_attributes(sent.id, TYPE_SENT, sent.created_at).into(),
             timestamp: sent.created_at,
         })
+    }
+
+    /// The same for a request with an Idempotency-Key; the text is one that only the same request
+    /// has.
+    #[must_use]
+    pub fn with_fingerprint(mut self, text: &str) -> Self {
+        self.headers.insert(header::FINGERPRINT.to_owned(), text.into());
+        self
+    }
+
+    /// Whose inbox the record is about.
+    ///
+    /// # Errors
+    /// [`Undecodable::NoKey`], [`Undecodable::KeyIsNoUserId`].
+    pub fn user_id(&self) -> Result<UserId, Undecodable> {
+        let key = self.key.as_deref().ok_or(Undecodable::NoKey)?;
+        let key = std::str::from_utf8(key).map_err(|_| Undecodable::KeyIsNoUserId)?;
+        key.parse().map_err(|_| Undecodable::KeyIsNoUserId)
     }
 
     /// Bytes of key, value and headers: what [`crate::MAX_RECORD_BYTES`] bounds.
@@ -64,4 +77,22 @@ impl Record {
         let headers: usize = self.headers.iter().map(|(k, v)| k.len() + v.len()).sum();
         part(&self.key) + part(&self.value) + headers
     }
+}
+
+/// The attributes of an event of our own.
+pub(crate) fn own_attributes(
+    id: NotificationId,
+    kind: &str,
+    time: Timestamp,
+) -> [(String, Vec<u8>); 6] {
+    let (id, time) = (id.to_string(), time.to_string());
+    [
+        (header::SPEC_VERSION, "1.0"),
+        (header::ID, id.as_str()),
+        (header::TYPE, kind),
+        (header::SOURCE, OWN_SOURCE),
+        (header::TIME, time.as_str()),
+        (header::CONTENT_TYPE, "application/json"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.into()))
 }

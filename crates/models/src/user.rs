@@ -91,7 +91,8 @@ impl FromStr for UserId {
         if text.len() > MAX_USER_ID_BYTES {
             return Err(InvalidUserId::TooLong(text.chars().count()));
         }
-        let allowed = |c: &char| c.is_ascii_alphanumeric() || "._:@-".contains(*c);
+        let allowed =
+            |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '@' | '-');
         match text.chars().find(|c| !allowed(c)) {
             Some(c) => Err(InvalidUserId::Character(c)),
             None => Ok(Self(text.into())),

@@ -1,36 +1,16 @@
 //! The record form is a promise: what old versions wrote must still decode, byte for byte.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+mod support;
+
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use models::{
-    Event, Notification, NotificationId, Offset, Partition, Place, Priority, Record, Sent,
-    Timestamp, TopicId, Undecodable, User,
+    Event, Fingerprint, Notification, NotificationId, Offset, Partition, Place, Priority, Record,
+    Sent, Timestamp, TopicId, Undecodable, User,
 };
 use proptest::prelude::*;
-use serde_json::Value;
-
-const PLACE: Place = Place {
-    topic_id: TopicId(uuid::Uuid::from_u128(0x11)),
-    partition: Partition(3),
-    offset: Offset(42),
-};
-
-/// A golden file: a record, and what it says.
-fn golden(name: &str) -> (Record, Value) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire").join(name);
-    let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let bytes = |value: &Value| value.as_str().map(|text| text.as_bytes().to_vec());
-    let headers = file["record"]["headers"].as_object().unwrap().iter();
-    let record = Record {
-        key: bytes(&file["record"]["key"]),
-        value: bytes(&file["record"]["value"]),
-        headers: headers.map(|(k, v)| (k.clone(), bytes(v).unwrap())).collect(),
-        timestamp: Timestamp::from_ms_clamped(file["record"]["timestamp_ms"].as_i64().unwrap()),
-    };
-    (record, file["says"].clone())
-}
+use support::{PLACE, golden};
 
 fn decode(record: &Record) -> Result<Sent, Undecodable> {
     Event::decode(record, PLACE).map(|Event::Sent(sent)| sent)
@@ -38,14 +18,21 @@ fn decode(record: &Record) -> Result<Sent, Undecodable> {
 
 #[test]
 fn golden_records_still_say_what_they_said() {
-    for name in ["sent-v1.json", "sent-v1-all-fields.json", "plain.json", "foreign-cloudevent.json"]
-    {
+    for name in [
+        "sent-v1.json",
+        "sent-v1-all-fields.json",
+        "sent-v1-fingerprint.json",
+        "plain.json",
+        "foreign-cloudevent.json",
+    ] {
         let (record, says) = golden(name);
         let sent = decode(&record).unwrap();
         assert_eq!(sent.id.to_string(), says["id"], "{name}");
         assert_eq!(sent.created_at.to_string(), says["created_at"], "{name}");
         let canonical = serde_json::to_string(&sent.notification).unwrap();
         assert_eq!(canonical, says["notification"].as_str().unwrap(), "{name}");
+        let fingerprint = sent.fingerprint.map(|Fingerprint(hash)| format!("{hash:016x}"));
+        assert_eq!(fingerprint.as_deref(), says["fingerprint"].as_str(), "{name}");
     }
 }
 
@@ -55,6 +42,9 @@ fn what_we_write_is_the_golden_record() {
         let (record, _) = golden(name);
         assert_eq!(Record::of_sent(&decode(&record).unwrap()).unwrap(), record, "{name}");
     }
+    let (record, _) = golden("sent-v1-fingerprint.json");
+    let written = Record::of_sent(&decode(&record).unwrap()).unwrap();
+    assert_eq!(written.with_fingerprint("sha-256=2jmj7l5rSw0yVb/vlWAYkK"), record);
 }
 
 fn plain_record() -> Record {
@@ -162,6 +152,7 @@ prop_compose! {
                 data: data.map(|data| serde_json::from_str(&data).unwrap()),
                 ..Notification::plain(from, to, message)
             },
+            fingerprint: None,
         }
     }
 }

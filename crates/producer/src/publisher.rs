@@ -67,7 +67,8 @@ impl Publisher {
         let id = NotificationId::new();
         let notification = Notification::plain(from, to, message);
         let partition = self.topics.home(&notification.to.id);
-        let record = Record::of_sent(&Sent { id, created_at: now, notification })?;
+        let record =
+            Record::of_sent(&Sent { id, created_at: now, notification, fingerprint: None })?;
         let writer = usize::try_from(partition.0).ok().and_then(|index| self.writers.get(index));
         let writer = writer.ok_or(ProduceError::Stopped)?;
         let offset = writer.produce(record, Lane::Single, deadline).await?;

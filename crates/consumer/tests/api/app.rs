@@ -337,7 +337,8 @@ pub(crate) fn to(id: &str) -> User {
 /// The record of a text from Bruno, as the publisher writes it.
 pub(crate) fn sent_record(to: &User, text: &str) -> Record {
     let notification = Notification::plain(bruno(), to.clone(), text.to_owned());
-    let sent = Sent { id: NotificationId::new(), created_at: now(), notification };
+    let sent =
+        Sent { id: NotificationId::new(), created_at: now(), notification, fingerprint: None };
     Record::of_sent(&sent).unwrap()
 }
 

@@ -59,6 +59,7 @@ pub(crate) fn sent(id: u128, to: usize, message: &str) -> Sent {
         id: NotificationId::from_bytes(id.to_be_bytes()),
         created_at: Timestamp::from_ms_clamped(1_800_000_000_000 + id as i64),
         notification: Notification::plain(user(1), user(to), message.to_owned()),
+        fingerprint: None,
     }
 }
 

@@ -1,0 +1,142 @@
+//! Dead letters: what lies on the notifications topic and means nothing there.
+
+use std::collections::BTreeMap;
+
+use crate::{MAX_RECORD_BYTES, Offset, Place, Record, Timestamp, Undecodable};
+
+/// Why something on the notifications topic is a dead letter. The texts hold no message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeadReason {
+    /// It says nothing that can be folded.
+    #[error(transparent)]
+    Undecodable(#[from] Undecodable),
+    /// Its event id belongs to an event with another fingerprint: one Idempotency-Key, two
+    /// requests.
+    #[error("the event's id was used before, for another request")]
+    IdempotencyConflict,
+    /// It is off its home partition and, with the headers of a relay, larger than
+    /// [`MAX_RECORD_BYTES`].
+    #[error(
+        "off its home partition, and with {0} bytes larger than the {MAX_RECORD_BYTES} that can be relayed"
+    )]
+    TooLargeToRelay(usize),
+    /// A batch whose records nobody can tell, and what is wrong with it.
+    #[error("the batch cannot be read: {0}")]
+    UnreadableBatch(String),
+}
+
+impl DeadReason {
+    /// A short name for metrics and headers.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Undecodable(why) => why.reason(),
+            Self::IdempotencyConflict => "idempotency_conflict",
+            Self::TooLargeToRelay(_) => "too_large_to_relay",
+            Self::UnreadableBatch(_) => "unreadable_batch",
+        }
+    }
+}
+
+const TOPIC: &str = "notify_topic";
+const TOPIC_ID: &str = "notify_topic_id";
+const PARTITION: &str = "notify_partition";
+const OFFSET: &str = "notify_offset";
+const LAST_OFFSET: &str = "notify_last_offset";
+const REASON: &str = "notify_reason";
+const DETAIL: &str = "notify_detail";
+const TRUNCATED: &str = "notify_truncated";
+const KEY_TRUNCATED: &str = "notify_key_truncated";
+const HEADERS_DROPPED: &str = "notify_headers_dropped";
+
+/// The most that a record's own headers may take of a letter, each counted with
+/// [`HEADER_FRAME_BYTES`]. Larger, and little is left for the value; smaller, and headers are lost
+/// that someone would have looked at.
+const MAX_HEADER_BYTES: usize = 100_000;
+
+/// What the lengths of a header's name and value take of a record at most (two varints). A record
+/// may have very many very short headers.
+const HEADER_FRAME_BYTES: usize = 10;
+
+/// Room for the headers that say what was cut.
+const FLAG_BYTES: usize = 200;
+
+/// A library's words about what it could not read may be of any length.
+const MAX_DETAIL_BYTES: usize = 1_000;
+
+/// What makes a record of the dead-letter topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeadLetter<'a> {
+    /// The topic's name.
+    pub topic: &'a str,
+    /// Where it lies.
+    pub place: Place,
+    /// Why, in one word: [`DeadReason::code`].
+    pub reason: &'a str,
+    /// Why, in more words. Never the text of a message.
+    pub detail: &'a str,
+}
+
+impl DeadLetter<'_> {
+    /// The letter of a record: the record as it was read, and headers that say where it lay and
+    /// why it is here.
+    ///
+    /// It is never larger than [`MAX_RECORD_BYTES`]. Where the record leaves it no room the value
+    /// is cut, and the key where even that is too large; more than 100,000 bytes of headers are
+    /// left out. `notify_truncated`, `notify_key_truncated` and `notify_headers_dropped` say how
+    /// many bytes there were.
+    pub fn of_record(&self, record: Record) -> Record {
+        let Record { mut key, mut value, headers: read, timestamp } = record;
+        let mut headers = self.headers();
+        let mut room = MAX_RECORD_BYTES.saturating_sub(FLAG_BYTES + bytes_of(&headers));
+        let read_bytes = bytes_of(&read);
+        if read_bytes > MAX_HEADER_BYTES {
+            headers.insert(HEADERS_DROPPED.to_owned(), number(read_bytes));
+        } else {
+            room = room.saturating_sub(read_bytes);
+            for (name, value) in read {
+                headers.entry(name).or_insert(value);
+            }
+        }
+        for (name, part) in [(KEY_TRUNCATED, &mut key), (TRUNCATED, &mut value)] {
+            let Some(part) = part else { continue };
+            if part.len() > room {
+                headers.insert(name.to_owned(), number(part.len()));
+                part.truncate(room);
+            }
+            room -= part.len();
+        }
+        Record { key, value, headers, timestamp }
+    }
+
+    /// The letter of a whole batch that nobody could read, from the letter's place to `last`. It
+    /// has no key and no value, and the time it is given.
+    pub fn of_batch(&self, last: Offset, timestamp: Timestamp) -> Record {
+        let mut headers = self.headers();
+        headers.insert(LAST_OFFSET.to_owned(), last.to_string().into());
+        Record { key: None, value: None, headers, timestamp }
+    }
+
+    fn headers(&self) -> BTreeMap<String, Vec<u8>> {
+        let end = self.detail.floor_char_boundary(MAX_DETAIL_BYTES);
+        let detail = self.detail.get(..end).unwrap_or_default();
+        let header = |name: &str, value: &str| (name.to_owned(), value.into());
+        [
+            header(TOPIC, self.topic),
+            header(TOPIC_ID, &self.place.topic_id.to_string()),
+            header(PARTITION, &self.place.partition.to_string()),
+            header(OFFSET, &self.place.offset.to_string()),
+            header(REASON, self.reason),
+            header(DETAIL, detail),
+        ]
+        .into()
+    }
+}
+
+fn bytes_of(headers: &BTreeMap<String, Vec<u8>>) -> usize {
+    headers.iter().map(|(name, value)| name.len() + value.len() + HEADER_FRAME_BYTES).sum()
+}
+
+fn number(n: usize) -> Vec<u8> {
+    n.to_string().into()
+}

@@ -1,0 +1,24 @@
+//! Records in a partition that is not their recipient's.
+
+use crate::cloud_event::CloudEvent;
+use crate::record::{header, own_attributes};
+use crate::{NotificationId, Place, Record, TYPE_SENT};
+
+impl Record {
+    /// What is appended to its home for a record that stands elsewhere. It says the same there:
+    /// its id and its time are those it has at its own place, so that relaying it twice shows it
+    /// once.
+    ///
+    /// A CloudEvent is kept as it is. A plain record has its id from its place, and so becomes a
+    /// CloudEvent that carries it.
+    #[must_use]
+    pub fn relayed(mut self, place: Place) -> Self {
+        if !CloudEvent::is_one(&self) {
+            let id = NotificationId::of_place(place);
+            self.headers.extend(own_attributes(id, TYPE_SENT, self.timestamp));
+        }
+        let from = format!("{}/{}", place.partition, place.offset);
+        self.headers.insert(header::RELAYED_FROM.to_owned(), from.into());
+        self
+    }
+}
