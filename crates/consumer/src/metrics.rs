@@ -81,8 +81,8 @@ impl ConsumerMetrics {
 }
 
 impl PartitionMetrics {
-    pub(crate) fn undecodable(&self, reason: &'static str) {
+    pub(crate) fn undecodable(&self, reason: &'static str, count: u64) {
         let label = UndecodableLabel { partition: self.partition, reason };
-        self.undecodable.get_or_create(&label).inc();
+        self.undecodable.get_or_create(&label).inc_by(count);
     }
 }

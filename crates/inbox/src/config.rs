@@ -4,7 +4,7 @@ use fjall::KeyspaceCreateOptions;
 use fjall::config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
 
 /// What the store may use of the machine. fjall's own defaults are 64 MiB of write buffer a
-/// keyspace, which eighteen keyspaces would turn into gigabytes.
+/// keyspace, which twenty-four keyspaces would turn into gigabytes.
 ///
 /// With these defaults six partitions with 5,000,000 notifications of 10,000 users took 134 MB at
 /// most, all of the measuring program included (`examples/ingest.rs`).
@@ -15,8 +15,8 @@ pub struct StoreConfig {
     /// Larger takes that much more memory; smaller than the filters of the ids (about 1.25 bytes a
     /// notification), and every look-up of an id that is not version 7 reads from disk.
     pub cache_bytes: u64,
-    /// Entries of one partition that are kept in memory before they are written as a table; ids
-    /// and heads have a quarter of it each.
+    /// Entries of one partition that are kept in memory before they are written as a table; ids,
+    /// heads and the outbox have a quarter of it each.
     ///
     /// Larger, and a busy partition takes up to five times as much more memory (one buffer being
     /// filled, four waiting to be written, then `apply` waits); smaller than a batch, and every
@@ -85,6 +85,13 @@ impl StoreConfig {
         KeyspaceCreateOptions::default()
             .max_memtable_size(self.write_buffer_bytes / 4)
             .filter_policy(FilterPolicy::all(filter))
+    }
+
+    /// The outbox is only ever scanned.
+    pub(crate) fn of_outbox(&self) -> KeyspaceCreateOptions {
+        KeyspaceCreateOptions::default()
+            .max_memtable_size(self.write_buffer_bytes / 4)
+            .filter_policy(FilterPolicy::all(FilterPolicyEntry::None))
     }
 
     /// Heads are looked up and mostly found.

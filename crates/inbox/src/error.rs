@@ -46,14 +46,22 @@ pub enum InboxError {
         /// The partition.
         partition: Partition,
     },
-    /// The records are not in ascending order below the `next_offset` given with them. Nothing
-    /// was applied.
-    #[error("partition {partition}: the record at offset {offset} is out of order")]
+    /// The records and unreadable ranges are not in ascending order below the `next_offset` given
+    /// with them. Nothing was applied.
+    #[error("partition {partition}: what was read at offset {offset} is out of order")]
     OutOfOrder {
         /// The partition.
         partition: Partition,
-        /// The first record out of order.
+        /// The first that is out of order.
         offset: Offset,
+    },
+    /// Something was applied already, with all its effects.
+    #[error("partition {partition} is folded up to {next_offset}: too late to leave out effects")]
+    AlreadyApplied {
+        /// The partition.
+        partition: Partition,
+        /// The first offset not yet applied.
+        next_offset: Offset,
     },
     /// A row that this fold version cannot have written.
     #[error("partition {partition}: unreadable row in {keyspace}")]

@@ -8,18 +8,19 @@
 //! may block.
 //!
 //! # What is on disk
-//! One database a process; three keyspaces for each partition and epoch (topic id).
+//! One database a process; four keyspaces for each partition and epoch (topic id).
 //!
 //! | keyspace | key | value |
 //! | --- | --- | --- |
 //! | entries | user id's length (1 byte), user id, `!offset` (8, big endian): newest first | format, flags, id (16), created_at (8), JSON |
-//! | ids | notification id (16): version 7, so nearly sequential | offset (8) |
+//! | ids | notification id (16): version 7, so nearly sequential | offset (8), where it has one a fingerprint (8) |
+//! | outbox | offset (8, big endian) | an effect: its kind, its reason, the record |
 //! | heads | user id | total count (8) |
-//! | heads | a zero byte, which no user id has | fold version, `next_offset`, last record's offset and hash |
+//! | heads | a zero byte, which no user id has | fold version, `next_offset`, last record's offset and hash, where effects begin, the first record of an unknown type |
 //!
 //! # What survives what
 //! Everything that one [`PartitionInbox::apply`] writes is one batch of fjall's journal, closed by
-//! a checksum: after a crash it is there as a whole or not at all, in all three keyspaces, and
+//! a checksum: after a crash it is there as a whole or not at all, in all four keyspaces, and
 //! batches are there in the order they were written.
 //!
 //! | when | what is there afterwards |
@@ -29,10 +30,14 @@
 //!
 //! Whatever is missing is folded again from the log, from [`PartitionInbox::next_offset`] on.
 
+mod batch;
 mod config;
+mod effect;
 mod error;
 mod fold;
 mod hash;
+mod meta;
+mod outbox;
 mod reader;
 mod rows;
 mod shared;
@@ -40,10 +45,13 @@ mod spaces;
 mod store;
 mod writer;
 
+pub use batch::{Applied, Batch, DeadCount};
 pub use config::StoreConfig;
+pub use effect::Effect;
 pub use error::InboxError;
 pub use hash::RecordHash;
+pub use meta::{FOLD_VERSION, LastRecord};
+pub use outbox::{Drain, DrainProgress, Outbox, Waiting};
 pub use reader::{Entry, Head, Json, Page, PartitionReader};
-pub use rows::{FOLD_VERSION, LastRecord};
 pub use store::Store;
-pub use writer::{Applied, PartitionInbox};
+pub use writer::PartitionInbox;

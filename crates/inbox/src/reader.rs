@@ -95,7 +95,7 @@ impl PartitionReader {
             let unreadable = InboxError::UnreadableRow { partition, keyspace: ENTRIES };
             entries.push(Entry::read(&key, row).ok_or(unreadable)?);
         }
-        Ok(Page { entries, has_older, next_offset: view.next_offset })
+        Ok(Page { entries, has_older, next_offset: view.next_offset() })
     }
 
     /// The user's head; zeros for a user it knows nothing of.
@@ -112,7 +112,7 @@ impl PartitionReader {
             None => 0,
             Some(row) => rows::read_count(&row).ok_or(unreadable)?,
         };
-        Ok(Head { total_count, next_offset: view.next_offset })
+        Ok(Head { total_count, next_offset: view.next_offset() })
     }
 
     /// The first offset not yet applied; none while nothing was.

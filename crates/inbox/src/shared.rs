@@ -6,7 +6,8 @@ use fjall::{Database, OwnedWriteBatch, Snapshot};
 use models::{Offset, Partition};
 
 use crate::InboxError;
-use crate::rows::Progress;
+use crate::meta::Progress;
+use crate::outbox::Waiting;
 use crate::spaces::Spaces;
 
 /// What a partition's writer and its readers share.
@@ -22,6 +23,10 @@ use crate::spaces::Spaces;
 pub(crate) struct Shared {
     pub(crate) partition: Partition,
     pub(crate) database: Database,
+    /// Held by whoever writes, for as long as that takes. Without it a snapshot that was taken
+    /// before a commit could show effects that were removed during it, and they would be sent
+    /// twice.
+    writing: Mutex<()>,
     /// Held for moments, never over io.
     state: Mutex<State>,
 }
@@ -31,6 +36,10 @@ struct State {
     /// partition was opened anew.
     spaces: Option<Arc<Spaces>>,
     progress: Option<Progress>,
+    /// What the outbox holds.
+    waiting: Waiting,
+    /// The outbox holds nothing below it.
+    drained_to: Offset,
     /// Some while a batch is being committed.
     before_commit: Option<Snapshot>,
 }
@@ -39,7 +48,15 @@ struct State {
 pub(crate) struct View {
     pub(crate) spaces: Arc<Spaces>,
     pub(crate) snapshot: Snapshot,
-    pub(crate) next_offset: Option<Offset>,
+    /// None: nothing was applied yet.
+    pub(crate) progress: Option<Progress>,
+    pub(crate) drained_to: Offset,
+}
+
+impl View {
+    pub(crate) fn next_offset(&self) -> Option<Offset> {
+        self.progress.map(|progress| progress.next_offset)
+    }
 }
 
 impl Shared {
@@ -48,10 +65,12 @@ impl Shared {
         database: Database,
         spaces: Spaces,
         progress: Option<Progress>,
+        waiting: Waiting,
     ) -> Self {
         let spaces = Some(Arc::new(spaces));
-        let state = Mutex::new(State { spaces, progress, before_commit: None });
-        Self { partition, database, state }
+        let drained_to = Offset(0);
+        let state = State { spaces, progress, waiting, drained_to, before_commit: None };
+        Self { partition, database, writing: Mutex::default(), state: Mutex::new(state) }
     }
 
     pub(crate) fn view(&self) -> Result<View, InboxError> {
@@ -60,35 +79,79 @@ impl Shared {
             Some(snapshot) => snapshot.clone(),
             None => self.database.snapshot(),
         };
-        let next_offset = state.progress.map(|progress| progress.next_offset);
-        Ok(View { spaces: self.spaces_of(&state)?, snapshot, next_offset })
+        let State { progress, drained_to, .. } = *state;
+        Ok(View { spaces: self.spaces_of(&state)?, snapshot, progress, drained_to })
     }
 
     pub(crate) fn progress(&self) -> Option<Progress> {
         self.lock().progress
     }
 
+    /// How far the partition is folded, and what of it waits in the outbox.
+    pub(crate) fn drained(&self) -> (Option<Progress>, Waiting) {
+        let state = self.lock();
+        (state.progress, state.waiting)
+    }
+
     pub(crate) fn spaces(&self) -> Result<Arc<Spaces>, InboxError> {
         self.spaces_of(&self.lock())
     }
 
-    /// Commits the batch; readers see it as a whole once this returned, and never if it failed.
-    pub(crate) fn commit(&self, batch: OwnedWriteBatch, to: Progress) -> fjall::Result<()> {
+    /// Commits the batch, which puts this much into the outbox; readers see it as a whole once this
+    /// returned, and never if it failed.
+    pub(crate) fn commit(
+        &self,
+        batch: OwnedWriteBatch,
+        to: Progress,
+        new: Waiting,
+    ) -> fjall::Result<()> {
+        let _writing = self.writing();
         self.lock().before_commit = Some(self.database.snapshot());
         let result = batch.commit();
         let mut state = self.lock();
         state.before_commit = None;
         if result.is_ok() {
             state.progress = Some(to);
+            state.waiting.rows += new.rows;
+            state.waiting.bytes += new.bytes;
         }
         result
     }
 
+    /// Commits a batch that takes these rows, the first that there were, out of the outbox of these
+    /// keyspaces, if it is still theirs.
+    pub(crate) fn commit_removal(
+        &self,
+        batch: OwnedWriteBatch,
+        of: &Arc<Spaces>,
+        rows: &[(Offset, u64)],
+    ) -> fjall::Result<()> {
+        let _writing = self.writing();
+        let is_open = self.lock().spaces.as_ref().is_some_and(|spaces| Arc::ptr_eq(spaces, of));
+        if !is_open {
+            return Ok(());
+        }
+        batch.commit()?;
+        let mut state = self.lock();
+        for (offset, bytes) in rows {
+            // Who drains twice at a time removes twice.
+            if *offset >= state.drained_to {
+                state.waiting.rows -= 1;
+                state.waiting.bytes -= bytes;
+                state.drained_to = offset.next();
+            }
+        }
+        Ok(())
+    }
+
     /// From now on there is nothing to read or to write.
     pub(crate) fn close(&self) {
+        let _writing = self.writing();
         let mut state = self.lock();
         state.spaces = None;
         state.progress = None;
+        state.waiting = Waiting::default();
+        state.drained_to = Offset(0);
     }
 
     /// Starts again from nothing.
@@ -99,6 +162,10 @@ impl Shared {
     fn spaces_of(&self, state: &State) -> Result<Arc<Spaces>, InboxError> {
         let not_open = InboxError::NotOpen { partition: self.partition };
         state.spaces.clone().ok_or(not_open)
+    }
+
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// No code panics while it holds the lock, so a poisoned one still guards a whole state.

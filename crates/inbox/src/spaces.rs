@@ -1,10 +1,11 @@
-//! The three keyspaces of a partition and epoch.
+//! The keyspaces of a partition and epoch.
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use models::{Partition, TopicId};
 use uuid::Uuid;
 
-use crate::rows::{META_KEY, Meta};
+use crate::meta::{META_KEY, Meta};
+use crate::outbox::Waiting;
 use crate::{InboxError, StoreConfig};
 
 /// A partition's keyspaces. `heads` holds the meta row, so it is made last and dropped first:
@@ -17,14 +18,16 @@ use crate::{InboxError, StoreConfig};
 pub(crate) struct Spaces {
     pub(crate) entries: Keyspace,
     pub(crate) ids: Keyspace,
+    pub(crate) outbox: Keyspace,
     pub(crate) heads: Keyspace,
 }
 
 pub(crate) const ENTRIES: &str = "entries";
 pub(crate) const IDS: &str = "ids";
+pub(crate) const OUTBOX: &str = "outbox";
 pub(crate) const HEADS: &str = "heads";
 
-const KINDS_AS_DROPPED: [&str; 3] = [HEADS, ENTRIES, IDS];
+const KINDS_AS_DROPPED: [&str; 4] = [HEADS, ENTRIES, IDS, OUTBOX];
 
 /// One life of a partition, as names of keyspaces write it: `3.0199...-....heads.` and a number.
 #[derive(Clone, Copy)]
@@ -63,6 +66,7 @@ impl Spaces {
         Ok(Self {
             entries: db.keyspace(&name(ENTRIES), || config.of_entries())?,
             ids: db.keyspace(&name(IDS), || config.of_ids())?,
+            outbox: db.keyspace(&name(OUTBOX), || config.of_outbox())?,
             heads: db.keyspace(&name(HEADS), || config.of_heads())?,
         })
     }
@@ -94,6 +98,17 @@ impl Spaces {
         let row = row.map_err(InboxError::failed(partition, "read the meta row"))?;
         let unreadable = InboxError::UnreadableRow { partition, keyspace: HEADS };
         row.map(|row| Meta::read(&row).ok_or(unreadable)).transpose()
+    }
+
+    /// What waits in the outbox, counted.
+    pub(crate) fn waiting(&self, partition: Partition) -> Result<Waiting, InboxError> {
+        let mut waiting = Waiting::default();
+        for row in self.outbox.iter() {
+            let (_, row) =
+                row.into_inner().map_err(InboxError::failed(partition, "count the outbox"))?;
+            waiting.add(row.len());
+        }
+        Ok(waiting)
     }
 }
 

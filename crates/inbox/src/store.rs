@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use fjall::{Database, PersistMode};
 use models::{Partition, TopicId};
 
-use crate::rows::{Meta, Progress};
+use crate::meta::{Meta, Progress};
 use crate::shared::Shared;
 use crate::spaces::{Home, Spaces};
 use crate::{FOLD_VERSION, InboxError, PartitionInbox, StoreConfig};
@@ -55,8 +55,11 @@ impl Store {
     /// Opens the partition of this epoch, or makes it. The handle is its only writer.
     ///
     /// Other epochs of the partition are dropped, with a warning: the log that they were folded
-    /// from is gone. So is what another [`FOLD_VERSION`] wrote. Readers of an earlier handle of the
-    /// partition answer [`InboxError::NotOpen`] from now on.
+    /// from is gone. So is what another [`FOLD_VERSION`] wrote, or a fold that skipped events of a
+    /// type that this one knows. Readers of an earlier handle of the partition answer
+    /// [`InboxError::NotOpen`] from now on.
+    ///
+    /// Counts what waits in the outbox, row by row.
     ///
     /// # Errors
     /// [`InboxError::AlreadyOpen`] while an earlier handle lives, [`InboxError::UnreadableRow`],
@@ -69,8 +72,9 @@ impl Store {
         let hold = self.hold(partition)?;
         let home = Home { partition, topic_id };
         let (spaces, progress) = self.open_spaces(home)?;
+        let waiting = spaces.waiting(partition)?;
         let database = self.inner.database.clone();
-        let shared = Arc::new(Shared::new(partition, database, spaces, progress));
+        let shared = Arc::new(Shared::new(partition, database, spaces, progress, waiting));
         self.lock().entry(partition).or_default().shared = Some(Arc::clone(&shared));
         Ok(PartitionInbox::new(home, shared, hold))
     }
@@ -106,8 +110,12 @@ impl Store {
             None => Ok((spaces, None)),
             Some(Meta::Progress(progress)) => Ok((spaces, Some(progress))),
             Some(Meta::OtherVersion(found)) => {
-                let epoch = home.topic_id;
-                tracing::warn!(%partition, %epoch, found, FOLD_VERSION, "dropped the inbox of another fold version");
+                tracing::warn!(%partition, epoch = %home.topic_id, found, FOLD_VERSION, "dropped the inbox of another fold version");
+                drop(spaces);
+                Ok((self.make_spaces(home).map_err(&failed)?, None))
+            }
+            Some(Meta::OtherTypes(known_types)) => {
+                tracing::warn!(%partition, epoch = %home.topic_id, known_types, "dropped an inbox that was folded without all types of events");
                 drop(spaces);
                 Ok((self.make_spaces(home).map_err(&failed)?, None))
             }

@@ -21,7 +21,7 @@ pub use dead_letter::{DeadLetter, DeadReason};
 pub use directory::{DirectoryChange, LAYOUT_KEY};
 pub use event::{Event, Sent};
 pub use fnv::{Fingerprint, Fnv1a};
-pub use log::{Offset, Partition, Place, TopicId};
+pub use log::{Offset, Partition, Place, TopicId, UnreadableRange};
 pub use notification::{
     InvalidPriority, MAX_RECORD_BYTES, Notification, NotificationId, Priority, Sender,
 };

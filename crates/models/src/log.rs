@@ -34,6 +34,17 @@ pub struct Place {
     pub offset: Offset,
 }
 
+/// Offsets whose records nobody can tell: a batch that is whole and cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadableRange {
+    /// The first offset.
+    pub first: Offset,
+    /// The last offset, included.
+    pub last: Offset,
+    /// What is wrong with it, in words; never the text of a message.
+    pub reason: String,
+}
+
 impl fmt::Display for TopicId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

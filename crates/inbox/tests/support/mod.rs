@@ -1,44 +1,20 @@
 //! Logs, folders and rows for the tests.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod log;
 pub(crate) mod oracle;
+pub(crate) mod world;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use fjall::{Database, KeyspaceCreateOptions};
-use inbox::{Entry, StoreConfig};
+use inbox::{Batch, Entry, StoreConfig};
 use models::{
     Notification, NotificationId, Offset, Record, Sent, Timestamp, TopicId, User, UserId,
 };
-use proptest::prelude::*;
 use tempfile::TempDir;
 use uuid::Uuid;
-
-/// What a record of a test's log says.
-#[derive(Clone, Debug)]
-pub(crate) enum Said {
-    /// A notification of our own; `id` is drawn from few, so that copies occur.
-    Sent { id: u8, user: usize, message: String, has_title: bool },
-    /// What any Kafka producer may write: no headers, an id made of its place.
-    Plain { user: usize, message: String },
-    /// Nothing that can be decoded.
-    Noise(u8),
-    /// No record: the log skips an offset.
-    Gap,
-}
-
-pub(crate) fn said() -> impl Strategy<Value = Said> {
-    let message = "[a-z\"\\\\é]{0,20}";
-    prop_oneof![
-        6 => (0..40u8, 0..4usize, message, any::<bool>()).prop_map(
-            |(id, user, message, has_title)| Said::Sent { id, user, message, has_title }
-        ),
-        2 => (0..4usize, message).prop_map(|(user, message)| Said::Plain { user, message }),
-        1 => any::<u8>().prop_map(Said::Noise),
-        1 => Just(Said::Gap),
-    ]
-}
 
 pub(crate) fn topic(n: u128) -> TopicId {
     TopicId(Uuid::from_u128(n))
@@ -50,8 +26,22 @@ pub(crate) fn users() -> [UserId; 4] {
         .map(|id| id.parse().unwrap())
 }
 
+/// Someone whose inbox is in another partition.
+pub(crate) const AWAY: usize = 4;
+
+/// Whether it is anyone but [`AWAY`].
+pub(crate) fn is_home(user_id: &UserId) -> bool {
+    user_id.as_str() != "away"
+}
+
 fn user(n: usize) -> User {
-    User { id: users()[n].clone(), name: format!("name {n}") }
+    let id = users().get(n).cloned().unwrap_or_else(|| "away".parse().unwrap());
+    User { id, name: format!("name {n}") }
+}
+
+/// A batch of records alone.
+pub(crate) fn batch(records: Vec<(Offset, Record)>, next_offset: Offset) -> Batch {
+    Batch { records, unreadable: Vec::new(), next_offset }
 }
 
 pub(crate) fn sent(id: u128, to: usize, message: &str) -> Sent {
@@ -61,43 +51,6 @@ pub(crate) fn sent(id: u128, to: usize, message: &str) -> Sent {
         notification: Notification::plain(user(1), user(to), message.to_owned()),
         fingerprint: None,
     }
-}
-
-/// The records, each with its offset.
-pub(crate) fn log_of(log: &[Said]) -> Vec<(Offset, Record)> {
-    let record = |(n, said): (i64, &Said)| Some((Offset(n), record(said)?));
-    let log: Vec<_> = (2..).zip(log).filter_map(record).collect();
-    if log.is_empty() { vec![(Offset(2), noise(0))] } else { log }
-}
-
-fn record(said: &Said) -> Option<Record> {
-    match said {
-        Said::Sent { id, user, message, has_title } => {
-            let mut sent = sent(u128::from(*id), *user, message);
-            sent.notification.title = has_title.then(|| "Today".to_owned());
-            Some(Record::of_sent(&sent).unwrap())
-        }
-        Said::Plain { user, message } => {
-            let mut record = Record::of_sent(&sent(0, *user, message)).unwrap();
-            record.headers.clear();
-            Some(record)
-        }
-        Said::Noise(n) => Some(noise(*n)),
-        Said::Gap => None,
-    }
-}
-
-fn noise(n: u8) -> Record {
-    let mut record = Record::of_sent(&sent(0, 0, "noise")).unwrap();
-    match n % 4 {
-        0 => record.key = None,
-        1 => record.value = None,
-        2 => record.value = Some(vec![b'{', n]),
-        _ => {
-            record.headers.insert("ce_type".to_owned(), vec![b'a' + n % 26]);
-        }
-    }
-    record
 }
 
 /// All that a reader sees of an entry.

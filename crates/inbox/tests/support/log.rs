@@ -1,0 +1,141 @@
+//! Logs for the tests.
+
+use inbox::Batch;
+use models::{Offset, Record, UnreadableRange};
+use proptest::prelude::*;
+
+use super::{AWAY, sent};
+
+/// What a place of a test's log holds.
+#[derive(Clone, Debug)]
+pub(crate) enum Said {
+    /// A notification of our own; `id` and `fingerprint` are drawn from few, so that copies and
+    /// conflicts occur.
+    Sent { id: u8, user: usize, message: String, has_title: bool, fingerprint: Option<u8> },
+    /// What any Kafka producer may write: no headers, an id made of its place.
+    Plain { user: usize, message: String },
+    /// An event of a type that nobody knows yet.
+    Unknown { user: usize },
+    /// Nothing that can be decoded.
+    Noise { user: usize, kind: u8 },
+    /// So many records in a batch that nobody can read.
+    Unreadable(i64),
+    /// No record: the log skips an offset.
+    Gap,
+}
+
+/// What a place of a log holds.
+#[derive(Clone, Debug)]
+pub(crate) enum Item {
+    Record(Offset, Record),
+    Unreadable(UnreadableRange),
+}
+
+pub(crate) fn log() -> impl Strategy<Value = Vec<Item>> {
+    prop::collection::vec(said(), 1..60).prop_map(|log| items_of(&log))
+}
+
+fn said() -> impl Strategy<Value = Said> {
+    let message = "[a-z\"\\\\é]{0,20}";
+    let user = 0..=AWAY;
+    let fingerprint = prop_oneof![4 => Just(None), 1 => (0..2u8).prop_map(Some)];
+    prop_oneof![
+        12 => (0..40u8, user.clone(), message, any::<bool>(), fingerprint).prop_map(
+            |(id, user, message, has_title, fingerprint)| {
+                Said::Sent { id, user, message, has_title, fingerprint }
+            }
+        ),
+        4 => (user.clone(), message).prop_map(|(user, message)| Said::Plain { user, message }),
+        1 => user.clone().prop_map(|user| Said::Unknown { user }),
+        2 => (user, any::<u8>()).prop_map(|(user, kind)| Said::Noise { user, kind }),
+        1 => (1..4i64).prop_map(Said::Unreadable),
+        2 => Just(Said::Gap),
+    ]
+}
+
+fn items_of(log: &[Said]) -> Vec<Item> {
+    let mut at = 2;
+    let mut items = Vec::new();
+    for said in log {
+        match said {
+            Said::Gap => at += 1,
+            Said::Unreadable(records) => {
+                let (first, last) = (Offset(at), Offset(at + records - 1));
+                let reason = "no such codec".to_owned();
+                items.push(Item::Unreadable(UnreadableRange { first, last, reason }));
+                at += records;
+            }
+            Said::Sent { .. } | Said::Plain { .. } | Said::Unknown { .. } | Said::Noise { .. } => {
+                items.push(Item::Record(Offset(at), record(said)));
+                at += 1;
+            }
+        }
+    }
+    if items.is_empty() { vec![Item::Record(Offset(2), noise(0, 0))] } else { items }
+}
+
+fn record(said: &Said) -> Record {
+    match said {
+        Said::Sent { id, user, message, has_title, fingerprint } => {
+            let mut sent = sent(u128::from(*id), *user, message);
+            sent.notification.title = has_title.then(|| "Today".to_owned());
+            let record = Record::of_sent(&sent).unwrap();
+            match fingerprint {
+                Some(n) => record.with_fingerprint(&n.to_string()),
+                None => record,
+            }
+        }
+        Said::Plain { user, message } => {
+            let mut record = Record::of_sent(&sent(0, *user, message)).unwrap();
+            record.headers.clear();
+            record
+        }
+        Said::Unknown { user } => {
+            let mut record = Record::of_sent(&sent(0, *user, "")).unwrap();
+            record.headers.insert("ce_type".to_owned(), b"later".to_vec());
+            record
+        }
+        Said::Noise { user, kind } => noise(*user, *kind),
+        Said::Unreadable(_) | Said::Gap => unreachable!("no record"),
+    }
+}
+
+fn noise(user: usize, kind: u8) -> Record {
+    let mut record = Record::of_sent(&sent(0, user, "noise")).unwrap();
+    match kind % 4 {
+        0 => record.key = None,
+        1 => record.value = None,
+        2 => record.value = Some(vec![b'{', kind]),
+        _ => {
+            record.headers.remove("ce_id");
+        }
+    }
+    record
+}
+
+impl Item {
+    pub(crate) fn first(&self) -> Offset {
+        match self {
+            Self::Record(offset, _) => *offset,
+            Self::Unreadable(range) => range.first,
+        }
+    }
+
+    pub(crate) fn next_offset(&self) -> Offset {
+        match self {
+            Self::Record(offset, _) => offset.next(),
+            Self::Unreadable(range) => range.last.next(),
+        }
+    }
+}
+
+pub(crate) fn batch_of(items: &[Item], next_offset: Offset) -> Batch {
+    let mut batch = super::batch(Vec::new(), next_offset);
+    for item in items.iter().cloned() {
+        match item {
+            Item::Record(offset, record) => batch.records.push((offset, record)),
+            Item::Unreadable(range) => batch.unreadable.push(range),
+        }
+    }
+    batch
+}

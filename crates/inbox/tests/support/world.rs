@@ -1,0 +1,286 @@
+//! A store, the log it is folded from, and what must be true of both.
+
+use std::collections::BTreeSet;
+
+use inbox::{DrainProgress, Effect, Outbox, PartitionInbox, RecordHash, Store};
+use models::{Offset, Partition, UserId};
+use tempfile::TempDir;
+
+use super::log::{Item, batch_of};
+use super::oracle::Oracle;
+use super::{config, copy_of, is_home, seen, topic, users};
+
+pub(crate) const PARTITION: Partition = Partition(3);
+
+/// What happens to a store.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// The next so many items are applied; so many before them are given once more.
+    Apply {
+        new: usize,
+        again: usize,
+    },
+    /// A part of what was applied comes once more, and nothing else.
+    Replay {
+        from_permille: usize,
+        items: usize,
+    },
+    /// `next_offset` moves over offsets that hold no record.
+    Gap,
+    /// Effects are seen to, and then removed if nothing comes between.
+    Drain {
+        max_bytes: usize,
+        is_removed: bool,
+    },
+    Reopen,
+    /// The folder is deleted; how far effects were seen to is known elsewhere, or is lost too.
+    Lose {
+        knows_progress: bool,
+    },
+    /// The writer finds another log: everything anew.
+    Reset,
+    /// The folder as `kill -9` leaves it; with a tail of the journal missing, as a power loss may.
+    Crash {
+        cut_permille: usize,
+    },
+}
+
+/// What the store held after a step.
+#[derive(Clone, Default)]
+struct Held {
+    /// None: nothing was applied.
+    next_offset: Option<Offset>,
+    /// How many items of the log were applied.
+    at: usize,
+    /// Whose effects were removed.
+    removed: BTreeSet<Offset>,
+}
+
+/// A store, the log it is folded from, and how far.
+pub(crate) struct World {
+    log: Vec<Item>,
+    now: Held,
+    past: Vec<Held>,
+    effects_from: Offset,
+    /// How far effects were seen to, as the caller remembers it.
+    seen_to: Offset,
+    folder: TempDir,
+    inbox: Option<PartitionInbox>,
+}
+
+impl World {
+    pub(crate) fn new(log: Vec<Item>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let inbox = Some(open(&folder));
+        let (now, past) = (Held::default(), vec![Held::default()]);
+        Self { log, now, past, effects_from: Offset(0), seen_to: Offset(0), folder, inbox }
+    }
+
+    pub(crate) fn take(&mut self, step: &Step) {
+        match *step {
+            Step::Apply { new, again } => self.apply(new, again),
+            Step::Replay { from_permille, items } => self.replay(from_permille, items),
+            Step::Gap => self.gap(),
+            Step::Drain { max_bytes, is_removed } => self.drain(max_bytes, is_removed),
+            Step::Reopen => {
+                self.inbox = None;
+                self.inbox = Some(open(&self.folder));
+            }
+            Step::Lose { knows_progress } => {
+                self.inbox = None;
+                self.folder = tempfile::tempdir().unwrap();
+                self.inbox = Some(open(&self.folder));
+                self.fold_all_again(if knows_progress { self.seen_to } else { Offset(0) });
+            }
+            Step::Reset => self.reset(),
+            Step::Crash { cut_permille } => self.crash(cut_permille),
+        }
+        self.past.push(self.now.clone());
+        self.check();
+    }
+
+    fn inbox(&mut self) -> &mut PartitionInbox {
+        self.inbox.as_mut().unwrap()
+    }
+
+    fn next_offset(&self) -> Offset {
+        self.now.next_offset.unwrap_or(Offset(0))
+    }
+
+    fn apply(&mut self, new: usize, again: usize) {
+        let at = self.now.at;
+        let end = (at + new).min(self.log.len());
+        let items = self.log[at.saturating_sub(again)..end].to_vec();
+        let least = self.next_offset();
+        let next_offset = items.last().map_or(least, |item| item.next_offset().max(least));
+        let before = Oracle::of(&self.log[..at]);
+        let after = Oracle::of(&self.log[..end]);
+        let applied = self.inbox().apply(batch_of(&items, next_offset), &is_home).unwrap();
+        let is_old = |item: &&Item| matches!(item, Item::Record(offset, _) if *offset < least);
+        assert_eq!(applied.skipped, items.iter().filter(is_old).count());
+        assert_eq!(applied.sent, after.total() - before.total());
+        assert_eq!(applied.duplicates, after.duplicates - before.duplicates);
+        assert_eq!((applied.dead, applied.relayed), after.counts_from(least));
+        assert_eq!(applied.next_offset, next_offset);
+        self.now.at = end;
+        if next_offset > least || !items.is_empty() {
+            self.now.next_offset = Some(next_offset);
+        } else {
+            self.now.next_offset = self.inbox().next_offset();
+        }
+    }
+
+    fn replay(&mut self, from_permille: usize, items: usize) {
+        let from = self.now.at * from_permille / 1000;
+        let items = self.log[from..(from + items).min(self.now.at)].to_vec();
+        let Some(next_offset) = items.last().map(Item::next_offset) else { return };
+        let applied = self.inbox().apply(batch_of(&items, next_offset), &is_home).unwrap();
+        assert_eq!((applied.sent, applied.duplicates, applied.relayed), (0, 0, 0));
+        assert!(applied.dead.is_empty());
+        assert_eq!(applied.next_offset, self.next_offset());
+    }
+
+    fn gap(&mut self) {
+        let Some(next_offset) = self.log.get(self.now.at).map(Item::first) else { return };
+        self.inbox().apply(batch_of(&[], next_offset), &is_home).unwrap();
+        self.now.next_offset = Some(next_offset);
+    }
+
+    fn drain(&mut self, max_bytes: usize, is_removed: bool) {
+        let outbox = self.inbox().outbox();
+        let Some(drain) = outbox.next(max_bytes).unwrap() else { return };
+        let given: Vec<_> = drain.effects.iter().map(|(offset, _)| *offset).collect();
+        let waiting: Vec<_> = self.waiting().into_iter().map(|(offset, _)| offset).collect();
+        assert!(waiting.starts_with(&given) && !given.is_empty());
+        let progress = match waiting.get(given.len()) {
+            Some(next) => DrainProgress { next_offset: *next, last_record: None },
+            None => self.progress(),
+        };
+        assert_eq!(drain.progress, progress);
+        if is_removed {
+            drain.remove().unwrap();
+            self.now.removed.extend(given);
+            self.seen_to = self.seen_to.max(progress.next_offset);
+        }
+    }
+
+    /// Whoever drains at that moment removes nothing of what comes after it.
+    fn reset(&mut self) {
+        let drain = self.inbox().outbox().next(1000).unwrap();
+        self.inbox().reset().unwrap();
+        self.fold_all_again(Offset(0));
+        if let Some(drain) = drain {
+            drain.remove().unwrap();
+        }
+    }
+
+    /// From the first record to where it was, in one batch.
+    fn fold_all_again(&mut self, effects_from: Offset) {
+        assert_eq!(self.inbox().next_offset(), None);
+        self.inbox().set_effects_from(effects_from).unwrap();
+        self.effects_from = effects_from;
+        self.seen_to = effects_from;
+        self.now.removed.clear();
+        self.past = vec![Held::default()];
+        if let Some(next_offset) = self.now.next_offset {
+            let batch = batch_of(&self.log[..self.now.at], next_offset);
+            self.inbox().apply(batch, &is_home).unwrap();
+            assert!(self.inbox().set_effects_from(effects_from).is_err());
+        }
+    }
+
+    /// Goes on with a copy of the folder that lacks the journal's tail: it must show what was there
+    /// after one of the steps, all of it, and be able to go on from there.
+    fn crash(&mut self, cut_permille: usize) {
+        let end = self.now.clone();
+        self.folder = copy_of(&self.folder, cut_permille);
+        self.inbox = Some(open(&self.folder));
+        let (found, waiting) = (self.inbox().next_offset(), held(&self.inbox().outbox()));
+        let is_found = |held: &Held| {
+            held.next_offset == found && waiting == waiting_of(&self.log, held, self.effects_from)
+        };
+        let last = self.past.iter().rposition(is_found).expect("a part of a batch is there");
+        if cut_permille == 0 {
+            assert_eq!(found, end.next_offset, "a kill lost a batch");
+            assert_eq!(self.past[last].removed, end.removed, "a kill lost a removal");
+        }
+        self.past.truncate(last + 1);
+        self.now = self.past[last].clone();
+        if found.is_none() {
+            let effects_from = self.effects_from;
+            self.inbox().set_effects_from(effects_from).unwrap();
+        }
+        self.check();
+        self.apply(end.at - self.now.at, 2);
+        if let Some(target) = end.next_offset.filter(|target| *target > self.next_offset()) {
+            self.inbox().apply(batch_of(&[], target), &is_home).unwrap();
+            self.now.next_offset = Some(target);
+        }
+    }
+
+    fn waiting(&self) -> Vec<(Offset, Effect)> {
+        waiting_of(&self.log, &self.now, self.effects_from)
+    }
+
+    /// How far effects are seen to once none waits.
+    fn progress(&mut self) -> DrainProgress {
+        let (next_offset, last_record) = (self.next_offset(), self.inbox().last_record());
+        if next_offset < self.effects_from {
+            return DrainProgress { next_offset: self.effects_from, last_record: None };
+        }
+        DrainProgress { next_offset, last_record }
+    }
+
+    pub(crate) fn check(&mut self) {
+        assert_eq!(self.inbox().next_offset(), self.now.next_offset);
+        let last = self.log[..self.now.at].iter().rev().find_map(|item| match item {
+            Item::Record(offset, record) => Some((*offset, RecordHash::of(record))),
+            Item::Unreadable(_) => None,
+        });
+        let found = self.inbox().last_record().map(|last| (last.offset, last.hash));
+        assert_eq!(found, last);
+        self.check_inboxes();
+        let (outbox, waiting) = (self.inbox().outbox(), self.waiting());
+        assert_eq!(held(&outbox), waiting);
+        assert_eq!(outbox.waiting().rows, waiting.len() as u64);
+        assert_eq!(outbox.waiting().bytes == 0, waiting.is_empty());
+        let is_done = waiting.is_empty() && self.now.next_offset.is_some();
+        assert_eq!(outbox.progress(), is_done.then(|| self.progress()));
+    }
+
+    fn check_inboxes(&mut self) {
+        let oracle = Oracle::of(&self.log[..self.now.at]);
+        let reader = self.inbox().reader();
+        let next_offset = self.now.next_offset;
+        for user in users() {
+            let expected = oracle.newest_first(&user);
+            let head = reader.head(&user).unwrap();
+            assert_eq!((head.total_count, head.next_offset), (expected.len() as u64, next_offset));
+            for limit in 0..=expected.len() + 1 {
+                let page = reader.newest(&user, limit).unwrap();
+                let entries: Vec<_> = page.entries.iter().map(seen).collect();
+                assert_eq!(entries, expected[..limit.min(expected.len())]);
+                assert_eq!(page.has_older, limit < expected.len());
+                assert_eq!(page.next_offset, next_offset);
+            }
+        }
+        for stranger in ["nobody", "away"] {
+            let stranger: UserId = stranger.parse().unwrap();
+            assert!(reader.newest(&stranger, 9).unwrap().entries.is_empty());
+        }
+    }
+}
+
+fn open(folder: &TempDir) -> PartitionInbox {
+    Store::open(folder.path(), &config()).unwrap().partition(PARTITION, topic(1)).unwrap()
+}
+
+fn held(outbox: &Outbox) -> Vec<(Offset, Effect)> {
+    outbox.next(usize::MAX).unwrap().map(|drain| drain.effects).unwrap_or_default()
+}
+
+fn waiting_of(log: &[Item], held: &Held, effects_from: Offset) -> Vec<(Offset, Effect)> {
+    let mut effects = Oracle::of(&log[..held.at]).effects;
+    effects.retain(|offset, _| *offset >= effects_from && !held.removed.contains(offset));
+    effects.into_iter().collect()
+}
