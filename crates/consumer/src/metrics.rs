@@ -14,6 +14,7 @@ pub(crate) struct ConsumerMetrics {
     duplicates: Family<PartitionLabel, Counter>,
     undecodable: Family<UndecodableLabel, Counter>,
     misplaced: Family<PartitionLabel, Counter>,
+    outbox: Family<PartitionLabel, Gauge>,
     lag: Family<PartitionLabel, Gauge>,
 }
 
@@ -22,6 +23,7 @@ pub(crate) struct PartitionMetrics {
     pub(crate) applied: Counter,
     pub(crate) duplicates: Counter,
     pub(crate) misplaced: Counter,
+    pub(crate) outbox: Gauge,
     pub(crate) lag: Gauge,
     undecodable: Family<UndecodableLabel, Counter>,
     partition: i32,
@@ -57,8 +59,13 @@ impl ConsumerMetrics {
         );
         registry.register(
             "misplaced_records",
-            "Records in a partition that is not their recipient's",
+            "Records in a partition that is not their recipient's, relayed to theirs",
             self.misplaced.clone(),
+        );
+        registry.register(
+            "outbox_records",
+            "Dead letters and relays that wait to be delivered",
+            self.outbox.clone(),
         );
         registry.register(
             "lag_records",
@@ -73,6 +80,7 @@ impl ConsumerMetrics {
             applied: self.applied.get_or_create(&label).clone(),
             duplicates: self.duplicates.get_or_create(&label).clone(),
             misplaced: self.misplaced.get_or_create(&label).clone(),
+            outbox: self.outbox.get_or_create(&label).clone(),
             lag: self.lag.get_or_create(&label).clone(),
             undecodable: self.undecodable.clone(),
             partition: partition.0,

@@ -12,7 +12,7 @@ use kafka::{
 };
 use models::{DeadLetter, Offset, Partition, Place, Record, TopicId, UserId};
 use service::Tasks;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 /// How long one dead letter or relay may wait for the log before it is handed over again.
@@ -24,7 +24,12 @@ pub(crate) struct Outgoing {
     homes: Vec<Writer>,
     dead_letters: Writer,
     offsets: Mutex<GroupOffsets>,
+    turns: Semaphore,
 }
+
+/// Partitions that hand effects over at once. Larger, and together they outgrow a writer's queue,
+/// which refuses some and so puts them out of order; smaller, and they wait for each other.
+const TURNS: usize = 4;
 
 /// Which records of a partition belong there.
 pub(crate) struct Homes {
@@ -69,7 +74,19 @@ impl Outgoing {
         // What lag tools call the consumer group.
         let group = format!("kafka-notify.{}", topics.notifications);
         let offsets = GroupOffsets::new(cluster.clone(), group, topics.notifications.clone());
-        Arc::new(Self { topics: topics.clone(), homes, dead_letters, offsets: Mutex::new(offsets) })
+        Arc::new(Self {
+            topics: topics.clone(),
+            homes,
+            dead_letters,
+            offsets: Mutex::new(offsets),
+            turns: Semaphore::new(TURNS),
+        })
+    }
+
+    /// Waits until this partition may hand effects over, for as long as it keeps what it gets.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.turns.acquire().await.ok()
     }
 
     pub(crate) fn homes(&self, partition: Partition) -> Homes {

@@ -1,6 +1,8 @@
 //! Telling one record from another.
 
 use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
 
 use models::{Fnv1a, Record};
 
@@ -34,6 +36,15 @@ fn add_part(hash: &mut Fnv1a, part: Option<&[u8]>) {
     let length = part.map_or(u64::MAX, |part| part.len() as u64);
     hash.add(&length.to_be_bytes());
     hash.add(part.unwrap_or_default());
+}
+
+impl FromStr for RecordHash {
+    type Err = ParseIntError;
+
+    /// Reads what [`fmt::Display`] writes: hexadecimal digits.
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        u64::from_str_radix(text, 16).map(Self)
+    }
 }
 
 impl fmt::Display for RecordHash {

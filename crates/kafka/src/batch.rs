@@ -8,9 +8,8 @@ mod records;
 mod unread;
 
 use bytes::Buf;
-use models::{Offset, Record};
+use models::{Offset, Record, UnreadableRange};
 
-use crate::fetched::Unreadable;
 use records::{Frame, Records};
 use unread::Unread;
 
@@ -32,7 +31,7 @@ const CONTROL: i16 = 0x20;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Walked {
     pub(crate) records: Vec<(Offset, Record)>,
-    pub(crate) unreadable: Vec<Unreadable>,
+    pub(crate) unreadable: Vec<UnreadableRange>,
     /// Behind the last whole batch.
     pub(crate) next_offset: Offset,
     memory_bytes: usize,
@@ -146,12 +145,12 @@ impl<'a> Batch<'a> {
         records::read(self.frame, &bytes, asked, room)
     }
 
-    fn unreadable(&self, asked: Offset, unread: Unread) -> Unreadable {
+    fn unreadable(&self, asked: Offset, unread: Unread) -> UnreadableRange {
         let reason = match unread {
             Unread::TooLarge => format!("its records take more than {ROOM_BYTES} bytes"),
             Unread::Damaged(reason) => reason,
         };
         let first = Offset(self.frame.base_offset).max(asked);
-        Unreadable { first, last: Offset(self.last_offset), reason }
+        UnreadableRange { first, last: Offset(self.last_offset), reason }
     }
 }

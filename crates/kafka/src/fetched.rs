@@ -1,6 +1,6 @@
 //! What a fetch brings.
 
-use models::{Offset, Record};
+use models::{Offset, Record, UnreadableRange};
 
 /// What a fetch brought.
 #[derive(Debug, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub struct Fetched {
     /// transactions that were aborted are among them.
     pub records: Vec<(Offset, Record)>,
     /// What lies between them, arrived as it was written, and cannot be read: passed over.
-    pub unreadable: Vec<Unreadable>,
+    pub unreadable: Vec<UnreadableRange>,
     /// Where to fetch next.
     pub next_offset: Offset,
     /// The end of what is committed: having read up to here is having read all there was.
@@ -21,15 +21,4 @@ impl Fetched {
     pub fn is_end(&self) -> bool {
         self.next_offset >= self.high_watermark
     }
-}
-
-/// A record batch that no fetch will ever read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable {
-    /// The first offset passed over.
-    pub first: Offset,
-    /// The last one.
-    pub last: Offset,
-    /// What is wrong with it, in words, without any of its content.
-    pub reason: String,
 }

@@ -6,7 +6,7 @@ mod pause;
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::metadata_response::{MetadataResponseBroker, MetadataResponseTopic};
+use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use models::{Partition, TopicId};
 
 use pause::Pause;
@@ -70,12 +70,11 @@ pub(crate) async fn address(
         return refuse(ResponseError::UnknownTopicOrPartition);
     };
     match answer.brokers.iter().find(|broker| broker.node_id == found.leader_id) {
-        Some(broker) => Ok(host_and_port(broker)),
+        Some(broker) => Ok(host_and_port(&broker.host, broker.port)),
         None => refuse(ResponseError::LeaderNotAvailable),
     }
 }
 
-fn host_and_port(broker: &MetadataResponseBroker) -> String {
-    let (host, port) = (broker.host.as_str(), broker.port);
+pub(crate) fn host_and_port(host: &str, port: i32) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }

@@ -66,6 +66,12 @@ impl Reader {
         self.ways.connections()
     }
 
+    /// The next call connects anew, and so looks the topic up by its id: an open connection asks by
+    /// its name, which may be another topic's by now.
+    pub fn disconnect(&mut self) {
+        self.ways.disconnect();
+    }
+
     /// Fetches from `offset`, up to about `max_bytes` (a larger first batch comes whole).
     ///
     /// # Errors
@@ -83,7 +89,8 @@ impl Reader {
             Wait::No => Duration::ZERO,
             Wait::ForRecords => MAX_WAIT,
         };
-        let fetched = self.ways.fetch(offset, max_bytes, wait).await;
+        // Boxed: the compiler gives up on the layout of futures nested this deep.
+        let fetched = Box::pin(self.ways.fetch(offset, max_bytes, wait)).await;
         if !fetched.as_ref().is_err_and(is_out_of_range) {
             return Ok(fetched?);
         }
@@ -93,7 +100,7 @@ impl Reader {
         }
         // Beyond the end is another log; or it was a broker cut off from the others, or a connection
         // that outlived its topic. That one is gone now, and the next one tells.
-        let fetched = self.ways.fetch(offset, max_bytes, wait).await;
+        let fetched = Box::pin(self.ways.fetch(offset, max_bytes, wait)).await;
         if !fetched.as_ref().is_err_and(is_out_of_range) {
             return Ok(fetched?);
         }
@@ -110,6 +117,6 @@ impl Reader {
     /// # Cancel safety
     /// It can be asked again.
     pub async fn bounds(&mut self) -> Result<(Offset, Offset), Error> {
-        self.ways.bounds().await
+        Box::pin(self.ways.bounds()).await
     }
 }

@@ -43,6 +43,7 @@ const TOPIC_ID: &str = "notify_topic_id";
 const PARTITION: &str = "notify_partition";
 const OFFSET: &str = "notify_offset";
 const LAST_OFFSET: &str = "notify_last_offset";
+const TIMESTAMP: &str = "notify_timestamp";
 const REASON: &str = "notify_reason";
 const DETAIL: &str = "notify_detail";
 const TRUNCATED: &str = "notify_truncated";
@@ -85,9 +86,13 @@ impl DeadLetter<'_> {
     /// is cut, and the key where even that is too large; more than 100,000 bytes of headers are
     /// left out. `notify_truncated`, `notify_key_truncated` and `notify_headers_dropped` say how
     /// many bytes there were.
-    pub fn of_record(&self, record: Record) -> Record {
-        let Record { mut key, mut value, headers: read, timestamp } = record;
+    ///
+    /// Its time is the one it is given: by the record's own, which `notify_timestamp` says, retention
+    /// might remove the letter at once.
+    pub fn of_record(&self, record: Record, timestamp: Timestamp) -> Record {
+        let Record { mut key, mut value, headers: read, timestamp: at } = record;
         let mut headers = self.headers();
+        headers.insert(TIMESTAMP.to_owned(), at.to_string().into());
         let mut room = MAX_RECORD_BYTES.saturating_sub(FLAG_BYTES + bytes_of(&headers));
         let read_bytes = bytes_of(&read);
         if read_bytes > MAX_HEADER_BYTES {

@@ -1,6 +1,7 @@
 //! Places in the log.
 
 use std::fmt;
+use std::str::FromStr;
 
 use uuid::Uuid;
 
@@ -43,6 +44,14 @@ pub struct UnreadableRange {
     pub last: Offset,
     /// What is wrong with it, in words; never the text of a message.
     pub reason: String,
+}
+
+impl FromStr for TopicId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        Uuid::parse_str(text).map(Self)
+    }
 }
 
 impl fmt::Display for TopicId {

@@ -36,7 +36,7 @@ fn the_letter_of_a_record_is_the_golden_one() {
     let file = file("dead-letter.json");
     let record = record_of(&file["record"]);
     let why = DeadReason::from(Event::decode(&record, PLACE).unwrap_err());
-    let letter = letter(why.code(), &why.to_string()).of_record(record);
+    let letter = letter(why.code(), &why.to_string()).of_record(record, now());
     assert_eq!(letter, record_of(&file["letter"]));
 }
 
@@ -66,7 +66,7 @@ fn what_is_cut_is_said_with_the_bytes_there_were() {
         (record(&long, b"v", &none), [Some("1"), Some("2000000"), None]),
         (record(b"1", b"v", &headers), [None, None, Some("100011")]),
     ] {
-        let letter = letter("no_key", "").of_record(record.clone());
+        let letter = letter("no_key", "").of_record(record.clone(), now());
         let names = ["notify_truncated", "notify_key_truncated", "notify_headers_dropped"];
         let found = names.map(|name| letter.headers.get(name).map(|flag| flag.as_slice()));
         assert_eq!(found, flags.map(|flag| flag.map(str::as_bytes)));
@@ -89,7 +89,7 @@ proptest! {
         let (key, value) = (Some(vec![0; key]), Some(vec![0; value]));
         let record = Record { key, value, headers, timestamp: now() };
         let size_bytes = record.size_bytes();
-        let letter = letter("no_key", &detail).of_record(record);
+        let letter = letter("no_key", &detail).of_record(record, now());
         prop_assert!(letter.size_bytes() <= MAX_RECORD_BYTES);
         if !letter.headers.contains_key("notify_headers_dropped") {
             // No more is cut than has to be.

@@ -60,8 +60,10 @@ impl Drain {
             let outbox = self.outbox.clone();
             match blocking(move || outbox.next(DRAIN_BYTES)).await? {
                 Some(next) => {
-                    let _turn = self.outgoing.turn().await;
+                    let outgoing = self.outgoing.clone();
+                    let turn = outgoing.turn().await;
                     self.deliver(&next.effects).await;
+                    drop(turn);
                     let progress = next.progress;
                     blocking(move || next.remove()).await?;
                     self.signals.drained.notify_one();

@@ -165,12 +165,25 @@ impl Fold {
         metrics.applied.inc_by(applied.sent as u64);
         metrics.duplicates.inc_by(applied.duplicates as u64);
         metrics.misplaced.inc_by(applied.relayed as u64);
+        for (reason, dead) in &applied.dead {
+            metrics.undecodable(reason, dead.count as u64);
+            let (records, first_offset) = (dead.count, dead.first.0);
+            tracing::warn!(records, first_offset, reason, "records in no inbox: dead letters");
+        }
+        if applied.relayed > 0 {
+            tracing::warn!(
+                records = applied.relayed, next_offset = applied.next_offset.0,
+                "records in a partition that is not their recipient's: relayed to theirs; whoever wrote them uses another partitioner"
+            );
+        }
+        metrics.outbox.set(i64::try_from(self.inbox.outbox().waiting().rows).unwrap_or(i64::MAX));
     }
 }
 
 impl Growing {
     fn empty(next_offset: Offset) -> Self {
-        Self { batch: Batch::empty(next_offset), high_watermark: None }
+        let batch = Batch { records: Vec::new(), unreadable: Vec::new(), next_offset };
+        Self { batch, high_watermark: None }
     }
 
     fn of(fetched: Fetched) -> Self {

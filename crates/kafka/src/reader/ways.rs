@@ -34,6 +34,10 @@ impl Ways {
         self.connections
     }
 
+    pub(super) fn disconnect(&mut self) {
+        (self.library, self.leader) = (None, None);
+    }
+
     /// Asked over our own client: the library would leave open transactions out.
     pub(super) async fn bounds(&mut self) -> Result<(Offset, Offset), Error> {
         let mut leader = match self.leader.take() {
@@ -112,7 +116,8 @@ impl Ways {
         let client = match self.library.take() {
             Some(client) => client,
             None => {
-                let client = partition_client(&self.cluster, &self.topic, self.partition.0).await?;
+                let Self { cluster, topic, partition, .. } = self;
+                let client = partition_client(cluster, topic, partition.0).await?;
                 self.connections += 1;
                 client
             }

@@ -73,6 +73,7 @@ async fn three_topics_are_made_with_the_settings_of_the_log() {
         Topics {
             notifications: "n".into(),
             users: "n.users".into(),
+            dead_letters: "n.dlq".into(),
             topic_id,
             partitions: 6,
             partitioner: Partitioner::Java,

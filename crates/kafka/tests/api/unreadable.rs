@@ -1,8 +1,8 @@
 //! Reading what the library cannot read, and what nobody can.
 
 use bytes::BytesMut;
-use kafka::{Error, FetchError, Fetched, Reader, Topic, Unreadable, Wait};
-use models::{Offset, Partition, Timestamp, TopicId};
+use kafka::{Error, FetchError, Fetched, Reader, Topic, Wait};
+use models::{Offset, Partition, Timestamp, TopicId, UnreadableRange};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use uuid::Uuid;
@@ -146,7 +146,7 @@ async fn a_batch_that_was_written_unreadable_is_passed_over_and_told() {
         let fetched = fetch(&mut fake.reader(), 0).await;
         assert_eq!(texts(&fetched), found(&[(4, "before"), (7, "behind")]), "{reason}");
         let reason = reason.to_owned();
-        let unreadable = Unreadable { first: Offset(5), last: Offset(6), reason };
+        let unreadable = UnreadableRange { first: Offset(5), last: Offset(6), reason };
         assert_eq!(fetched.unreadable, [unreadable]);
         assert_eq!(fetched.next_offset, Offset(8));
     }
@@ -158,7 +158,7 @@ async fn of_an_unreadable_batch_only_what_was_asked_for_counts() {
     let fake = Fake::with(&[batch]).await;
     let fetched = fetch(&mut fake.reader(), 1).await;
     let reason = "its record 1 cannot be read".to_owned();
-    let unreadable = Unreadable { first: Offset(1), last: Offset(2), reason };
+    let unreadable = UnreadableRange { first: Offset(1), last: Offset(2), reason };
     assert_eq!((fetched.unreadable, fetched.next_offset), (vec![unreadable], Offset(3)));
 }
 
