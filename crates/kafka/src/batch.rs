@@ -1,13 +1,15 @@
-//! Record batches as they come from a broker: message format 2 (KIP-98), read without trust.
+//! Record batches: message format 2 (KIP-98), written plainly and read without trust.
 //!
 //! The checksum tells damage on the way, after which the same fetch may bring the batch whole, from
 //! a batch that was written so and will never be readable.
 
 mod decompress;
+mod encode;
 mod records;
 mod unread;
 
 use bytes::Buf;
+pub(crate) use encode::encode;
 use models::{Offset, Record, UnreadableRange};
 
 use records::{Frame, Records};

@@ -26,15 +26,15 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 pub(crate) async fn partition_client(
     cluster: &ClusterConfig,
     topic: &Topic,
-    partition: i32,
+    partition: Partition,
 ) -> Result<PartitionClient, Error> {
     let call = format!("connect to {}-{partition}", topic.name);
     within(cluster.request_timeout, &call, async {
         let mut connection = wire::connect(cluster).await?;
-        leader::address(&mut connection, topic, Partition(partition)).await?;
+        leader::address(&mut connection, topic, partition).await?;
         let client = client(cluster).await.map_err(failed(&call))?;
         client
-            .partition_client(topic.name.as_str(), partition, UnknownTopicHandling::Error)
+            .partition_client(topic.name.as_str(), partition.0, UnknownTopicHandling::Error)
             .await
             .map_err(failed(&call))
     })

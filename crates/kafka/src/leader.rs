@@ -2,6 +2,7 @@
 
 mod fetch;
 mod pause;
+mod produce;
 
 use std::time::Duration;
 

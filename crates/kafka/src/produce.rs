@@ -1,5 +1,6 @@
 //! What a produce can be told.
 
+use kafka_protocol::ResponseError;
 use models::MAX_RECORD_BYTES;
 use rskafka::client::error::{Error as LibraryError, ProtocolError};
 
@@ -43,7 +44,7 @@ pub enum ProduceError {
 
 /// The protocol's name of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProtocolCode(ProtocolError);
+pub struct ProtocolCode(ResponseError);
 
 impl std::fmt::Display for ProtocolCode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -51,23 +52,34 @@ impl std::fmt::Display for ProtocolCode {
     }
 }
 
+/// Codes of answers that the same request would get again, as the library and as the protocol's
+/// messages have them.
+const FATAL: [(ProtocolError, ResponseError); 10] = [
+    (ProtocolError::MessageTooLarge, ResponseError::MessageTooLarge),
+    (ProtocolError::RecordListTooLarge, ResponseError::RecordListTooLarge),
+    (ProtocolError::InvalidTopicException, ResponseError::InvalidTopicException),
+    (ProtocolError::InvalidRequiredAcks, ResponseError::InvalidRequiredAcks),
+    (ProtocolError::TopicAuthorizationFailed, ResponseError::TopicAuthorizationFailed),
+    (ProtocolError::ClusterAuthorizationFailed, ResponseError::ClusterAuthorizationFailed),
+    (ProtocolError::InvalidTimestamp, ResponseError::InvalidTimestamp),
+    (ProtocolError::UnsupportedForMessageFormat, ResponseError::UnsupportedForMessageFormat),
+    (ProtocolError::PolicyViolation, ResponseError::PolicyViolation),
+    (ProtocolError::InvalidRecord, ResponseError::InvalidRecord),
+];
+
 /// The code of an answer that the same request would get again. All else may pass by itself, and
 /// deadlines end what does not.
 pub(crate) fn fatal(error: &Error) -> Option<ProtocolCode> {
-    let Error::Client { source, .. } = error else { return None };
-    let LibraryError::ServerError { protocol_error, .. } = source.as_ref() else { return None };
-    let is_fatal = matches!(
-        protocol_error,
-        ProtocolError::MessageTooLarge
-            | ProtocolError::RecordListTooLarge
-            | ProtocolError::InvalidTopicException
-            | ProtocolError::InvalidRequiredAcks
-            | ProtocolError::TopicAuthorizationFailed
-            | ProtocolError::ClusterAuthorizationFailed
-            | ProtocolError::InvalidTimestamp
-            | ProtocolError::UnsupportedForMessageFormat
-            | ProtocolError::PolicyViolation
-            | ProtocolError::InvalidRecord
-    );
-    is_fatal.then_some(ProtocolCode(*protocol_error))
+    let is_it = |(library, protocol): &&(ProtocolError, ResponseError)| match error {
+        Error::Client { source, .. } => {
+            matches!(source.as_ref(), LibraryError::ServerError { protocol_error, .. } if protocol_error == library)
+        }
+        Error::Answer { code, .. } => code == protocol,
+        Error::Timeout { .. }
+        | Error::Connection { .. }
+        | Error::Unreachable { .. }
+        | Error::Malformed { .. }
+        | Error::Version { .. } => false,
+    };
+    FATAL.iter().find(is_it).map(|(_, code)| ProtocolCode(*code))
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The longest that is waited for what a broker says; it cannot stop a partition for good.
-/// A broker that means more keeps the connection shut meanwhile, which is a timeout.
-const LONGEST: Duration = Duration::from_secs(10);
+/// The longest that is waited for what a broker says. Smaller, and what is sent meanwhile lies unread
+/// until it counts as failed, is sent again, and is appended twice; larger, and a broker that says
+/// nonsense stops a partition for that long.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// Until when no more requests are to be sent over a connection (KIP-219: the broker has done what it
 /// was asked, and reads no more requests for this long).

@@ -116,8 +116,7 @@ impl Ways {
         let client = match self.library.take() {
             Some(client) => client,
             None => {
-                let Self { cluster, topic, partition, .. } = self;
-                let client = partition_client(cluster, topic, partition.0).await?;
+                let client = partition_client(&self.cluster, &self.topic, self.partition).await?;
                 self.connections += 1;
                 client
             }

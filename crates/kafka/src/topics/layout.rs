@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use models::{DirectoryChange, LAYOUT_KEY, Offset, Partition, Record, Timestamp, User};
-use rskafka::client::partition::Compression;
 use serde::{Deserialize, Serialize};
 
 use super::{TopicsConfig, TopicsError};
-use crate::client::{failed, partition_client, to_library};
-use crate::wire::within;
+use crate::leader::Leader;
 use crate::{ClusterConfig, Error, Partitioner, Reader, Wait};
 
 /// The version of records and topics that this program writes and reads.
@@ -118,20 +116,17 @@ async fn write(
     seed: &[User],
     now: Timestamp,
 ) -> Result<(), Error> {
-    let call = format!("write {LAYOUT_KEY} to {users_topic}");
     let malformed = |error: serde_json::Error| Error::Malformed {
-        call: call.clone(),
+        call: format!("write {LAYOUT_KEY} to {users_topic}"),
         reason: error.to_string(),
     };
-    let mut records = vec![to_library(layout.to_record(now).map_err(malformed)?)];
+    let mut records = vec![layout.to_record(now).map_err(malformed)?];
     for user in seed {
         let change = DirectoryChange::Present(user.clone());
-        records.push(to_library(change.to_record(now).map_err(malformed)?));
+        records.push(change.to_record(now).map_err(malformed)?);
     }
-    let client = partition_client(cluster, &users_topic.into(), 0).await?;
-    let producing = client.produce(records, Compression::NoCompression);
-    within(cluster.request_timeout, &call, async { producing.await.map_err(failed(&call)) })
-        .await?;
+    let mut leader = Leader::connect(cluster, &users_topic.into(), Partition(0)).await?;
+    leader.produce(records.iter(), cluster.request_timeout).await?;
     tracing::info!(topic = users_topic, users = seed.len(), "layout written");
     Ok(())
 }

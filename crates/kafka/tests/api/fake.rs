@@ -1,5 +1,6 @@
 //! A broker that serves what a test puts into it, also what the embedded one would refuse.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::{Bytes, BytesMut};
@@ -12,18 +13,20 @@ use kafka_protocol::messages::list_offsets_response::{
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
+use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{
     ApiKey, ApiVersionsResponse, FetchRequest, FetchResponse, ListOffsetsRequest,
-    ListOffsetsResponse, MetadataRequest, MetadataResponse, RequestHeader, ResponseHeader,
-    TopicName,
+    ListOffsetsResponse, MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse,
+    RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
 use models::Partition;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::batches::Batch;
+use crate::batches::{Batch, HEADER_BYTES};
 use crate::support::cluster;
 
 /// What the one partition of topic `t` holds, and how it is served.
@@ -40,6 +43,10 @@ pub(crate) struct Served {
     pub(crate) throttled_fetches: (u32, i32),
     /// So many fetches are told that the offset is out of range.
     pub(crate) refused_fetches: u32,
+    /// Answers to the next produces, as error code and throttle time in ms; later ones get the last.
+    pub(crate) produced: VecDeque<(i16, i32)>,
+    /// Produces so far: when they came, with which version, and how many records were appended.
+    pub(crate) produces: Vec<(Instant, i16, i32)>,
     /// Versions of the fetches so far.
     pub(crate) fetches: Vec<i16>,
 }
@@ -61,6 +68,8 @@ impl Fake {
             confuses_the_library: false,
             throttled_fetches: (0, 0),
             refused_fetches: 0,
+            produced: VecDeque::new(),
+            produces: Vec::new(),
             fetches: Vec::new(),
         }));
         let fake = Self { served: served.clone() };
@@ -152,8 +161,33 @@ impl Served {
                 }
                 encoded(&self.fetch(offset), version)
             }
+            ApiKey::Produce => {
+                let request = ProduceRequest::decode(request, version).unwrap();
+                encoded(&self.produce(version, &request), version)
+            }
             other => panic!("{other:?}"),
         }
+    }
+
+    fn produce(&mut self, version: i16, request: &ProduceRequest) -> ProduceResponse {
+        let records = request.topic_data[0].partition_data[0].records.as_ref().unwrap();
+        let count = i32::from_be_bytes(records[57..HEADER_BYTES].try_into().unwrap());
+        assert_eq!(request.acks, -1);
+        let (code, throttle_ms) = match self.produced.len() {
+            0 => (0, 0),
+            1 => self.produced[0],
+            _ => self.produced.pop_front().unwrap(),
+        };
+        let appended = if code == 0 { count } else { 0 };
+        self.produces.push((Instant::now(), version, appended));
+        let partition = PartitionProduceResponse::default()
+            .with_error_code(code)
+            .with_base_offset(self.high_watermark);
+        self.high_watermark += i64::from(appended);
+        let topic = TopicProduceResponse::default()
+            .with_name(name())
+            .with_partition_responses(vec![partition]);
+        ProduceResponse::default().with_responses(vec![topic]).with_throttle_time_ms(throttle_ms)
     }
 
     fn metadata(&self) -> MetadataResponse {
@@ -216,6 +250,7 @@ fn versions() -> ApiVersionsResponse {
         ApiVersion::default().with_api_key(key as i16).with_min_version(0).with_max_version(max)
     };
     let known = [
+        (ApiKey::Produce, 13),
         (ApiKey::Fetch, 16),
         (ApiKey::ListOffsets, 9),
         (ApiKey::Metadata, 12),

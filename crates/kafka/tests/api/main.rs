@@ -11,6 +11,7 @@
 mod bad_brokers;
 mod batches;
 mod fake;
+mod producing;
 mod reader;
 mod support;
 mod topics;

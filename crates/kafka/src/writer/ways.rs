@@ -1,0 +1,122 @@
+//! The two ways to append to a partition.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use kafka_protocol::ResponseError;
+use models::{Offset, Partition, Record};
+use rskafka::client::partition::{Compression, PartitionClient};
+use tokio::time::Instant;
+
+use crate::client::{failed, partition_client, to_library};
+use crate::leader::Leader;
+use crate::throttle::unless_throttled;
+use crate::wire::within;
+use crate::{ClusterConfig, Error, Topic};
+
+/// Sizes of requests that our own client sends, in bytes.
+///
+/// The library leaves Nagle's algorithm on, so that a request of about 8 to 64 KB stalls for 44 ms
+/// on loopback and for a round trip elsewhere.
+const STALLING_BYTES: Range<usize> = 7_500..96_000;
+
+/// How long a connection may lie idle and be used again. Brokers close idle connections after ten
+/// minutes (`connections.max.idle.ms`), and the request that finds out has failed.
+const IDLE: Duration = Duration::from_secs(4 * 60);
+
+/// The library, and our own client for what the library would stall or repeat.
+pub(super) struct Ways {
+    cluster: ClusterConfig,
+    topic: Topic,
+    partition: Partition,
+    /// With when they were last used.
+    library: Option<(PartitionClient, Instant)>,
+    leader: Option<(Leader, Instant)>,
+    /// The broker throttles, and the library would append again what was appended.
+    is_throttled: bool,
+}
+
+/// A connection to send a request over.
+pub(super) enum Way {
+    Library(PartitionClient),
+    Wire(Leader),
+}
+
+impl Ways {
+    pub(super) fn new(cluster: ClusterConfig, topic: Topic, partition: Partition) -> Self {
+        Self { cluster, topic, partition, library: None, leader: None, is_throttled: false }
+    }
+
+    /// Connects for a request of this size, and waits where the broker wants to be left alone.
+    pub(super) async fn open(&mut self, size_bytes: usize) -> Result<Way, Error> {
+        if self.is_throttled || STALLING_BYTES.contains(&size_bytes) {
+            let mut leader = match self.leader.take() {
+                Some((leader, used)) if used.elapsed() < IDLE => leader,
+                _ => Leader::connect(&self.cluster, &self.topic, self.partition).await?,
+            };
+            leader.rested().await;
+            return Ok(Way::Wire(leader));
+        }
+        Ok(Way::Library(match self.library.take() {
+            Some((client, used)) if used.elapsed() < IDLE => client,
+            _ => partition_client(&self.cluster, &self.topic, self.partition).await?,
+        }))
+    }
+
+    /// Keeps a connection for the next request.
+    pub(super) fn keep(&mut self, way: Way) {
+        match way {
+            Way::Library(client) => self.library = Some((client, Instant::now())),
+            Way::Wire(leader) => self.leader = Some((leader, Instant::now())),
+        }
+    }
+
+    /// Appends records in one request, and returns the first one's offset. A connection that failed
+    /// is not used again.
+    pub(super) async fn produce<'a>(
+        &mut self,
+        way: Way,
+        records: impl ExactSizeIterator<Item = &'a Record>,
+        timeout: Duration,
+    ) -> Result<Offset, Error> {
+        match way {
+            Way::Wire(mut leader) => {
+                let produced = leader.produce(records, timeout).await?;
+                self.is_throttled |= produced.throttled;
+                self.keep(Way::Wire(leader));
+                Ok(produced.base_offset)
+            }
+            Way::Library(client) => {
+                let offset = self.produce_by_library(&client, records, timeout).await?;
+                self.keep(Way::Library(client));
+                Ok(offset)
+            }
+        }
+    }
+
+    async fn produce_by_library<'a>(
+        &mut self,
+        client: &PartitionClient,
+        records: impl ExactSizeIterator<Item = &'a Record>,
+        timeout: Duration,
+    ) -> Result<Offset, Error> {
+        let call = format!("produce to {}-{}", self.topic.name, self.partition);
+        let count = records.len();
+        let records = records.cloned().map(to_library).collect();
+        let producing = unless_throttled(client.produce(records, Compression::NoCompression));
+        let answer = within(timeout, &call, async { Ok(producing.await) }).await?;
+        let Ok(answer) = answer else {
+            self.is_throttled = true;
+            let code = ResponseError::ThrottlingQuotaExceeded;
+            return Err(Error::Answer { call, code, message: None });
+        };
+        let offsets = answer.map_err(failed(&call))?;
+        match offsets.first() {
+            Some(first) if offsets.len() == count => Ok(Offset(*first)),
+            _ => {
+                let reason = format!("{} offsets for {count} records", offsets.len());
+                Err(Error::Malformed { call, reason })
+            }
+        }
+    }
+}
