@@ -12,7 +12,7 @@ use models::{Partition, TopicId};
 
 use pause::Pause;
 
-use crate::wire::{self, Connection, refused, within};
+use crate::wire::{self, Connection, host_and_port, refused, within};
 use crate::{ClusterConfig, Error, Topic, admin};
 
 /// A connection to the leader of one partition.
@@ -45,6 +45,11 @@ impl Leader {
         let pause = Pause::default();
         Ok(Self { connection, topic: topic.clone(), partition, timeout, pause })
     }
+
+    /// Whether it lay idle for so long that the broker may have closed it.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.connection.is_idle()
+    }
 }
 
 /// Where the leader of a partition listens, `host:port`. The topic is not created, and is the one
@@ -74,8 +79,4 @@ pub(crate) async fn address(
         Some(broker) => Ok(host_and_port(&broker.host, broker.port)),
         None => refuse(ResponseError::LeaderNotAvailable),
     }
-}
-
-pub(crate) fn host_and_port(host: &str, port: i32) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }

@@ -1,8 +1,9 @@
-//! The only door to a broker: writer, reader, topics, partitioner.
+//! The only door to a broker: writer, reader, topics, partitioner, committed offsets.
 //!
-//! Data goes through `rskafka`; what that library lacks (topic settings, topic ids, deadlines) goes
-//! through a small client of our own (`wire`). Every call has a deadline, and errors are told apart here:
-//! what passes by itself is retried, the rest is reported.
+//! Data goes through `rskafka`. What that library lacks (topic settings, topic ids, offsets of
+//! groups), and the data that it cannot read or would stall on, goes through a small client of our own
+//! (`wire`). Every call has a deadline, and errors are told apart here: what passes by itself is
+//! retried, the rest is reported.
 
 mod admin;
 mod args;
@@ -12,6 +13,7 @@ mod client;
 mod cluster;
 mod error;
 mod fetched;
+mod group;
 mod leader;
 mod partitioner;
 mod produce;
@@ -28,7 +30,7 @@ pub use backoff::Backoff;
 pub use cluster::ClusterConfig;
 pub use error::Error;
 pub use fetched::Fetched;
-
+pub use group::GroupOffsets;
 pub use partitioner::{Partitioner, UnknownPartitioner};
 pub use produce::{Lane, ProduceError, ProtocolCode};
 pub use reader::{FetchError, Reader, Wait};

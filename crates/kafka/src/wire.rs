@@ -15,12 +15,17 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use crate::{ClusterConfig, Error};
 
 /// The largest answer that is read. Larger, and a broken broker can make us allocate that much;
 /// smaller, and the metadata of a large cluster no longer fits.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
+/// How long a connection may lie idle and be used again. Brokers close idle connections after ten
+/// minutes (`connections.max.idle.ms`), and the request that finds out has failed.
+pub(crate) const IDLE: Duration = Duration::from_secs(4 * 60);
 
 /// A connection to one broker. After any error it is of no more use.
 pub(crate) struct Connection {
@@ -30,6 +35,7 @@ pub(crate) struct Connection {
     timeout: Duration,
     versions: HashMap<i16, (i16, i16)>,
     correlation_id: i32,
+    used: Instant,
 }
 
 /// Connects to the first configured broker that answers.
@@ -62,6 +68,7 @@ impl Connection {
             timeout,
             versions: HashMap::new(),
             correlation_id: 0,
+            used: Instant::now(),
         };
         connection.learn_versions().await?;
         Ok(connection)
@@ -95,6 +102,17 @@ impl Connection {
         max: i16,
         timeout: Duration,
     ) -> Result<R::Response, Error> {
+        let version = self.version::<R>(max)?;
+        self.exchange(request, version, timeout).await
+    }
+
+    /// Whether it lay idle for so long that the broker may have closed it.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.used.elapsed() >= IDLE
+    }
+
+    /// The highest version of a request, up to `max`, that both sides speak.
+    pub(crate) fn version<R: Request>(&self, max: i16) -> Result<i16, Error> {
         let min = R::VERSIONS.min;
         let (theirs_min, theirs_max) = self.versions.get(&R::KEY).copied().unwrap_or((1, 0));
         let version = max.min(theirs_max);
@@ -102,7 +120,7 @@ impl Connection {
             let call = format!("{} at {}", name::<R>(), self.address);
             return Err(Error::Version { call, min, max });
         }
-        self.exchange(request, version, timeout).await
+        Ok(version)
     }
 
     async fn exchange<R: Request>(
@@ -124,6 +142,7 @@ impl Connection {
             read_frame(&mut self.stream, &self.address).await
         })
         .await?;
+        self.used = Instant::now();
         let answer_header = R::Response::header_version(version);
         let header =
             ResponseHeader::decode(&mut answer, answer_header).map_err(malformed(&call))?;
@@ -164,6 +183,12 @@ async fn read_frame(stream: &mut TcpStream, address: &str) -> Result<Bytes, Erro
         }
     }
     Ok(answer.into_inner().freeze())
+}
+
+/// `host:port`, as a broker says them apart.
+pub(crate) fn host_and_port(host: &str, port: i32) -> String {
+    // An IPv6 address.
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// The name of a request, for errors.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::client::{failed, partition_client, to_library};
 use crate::leader::Leader;
 use crate::throttle::unless_throttled;
-use crate::wire::within;
+use crate::wire::{IDLE, within};
 use crate::{ClusterConfig, Error, Topic};
 
 /// Sizes of requests that our own client sends, in bytes.
@@ -20,18 +20,14 @@ use crate::{ClusterConfig, Error, Topic};
 /// on loopback and for a round trip elsewhere.
 const STALLING_BYTES: Range<usize> = 7_500..96_000;
 
-/// How long a connection may lie idle and be used again. Brokers close idle connections after ten
-/// minutes (`connections.max.idle.ms`), and the request that finds out has failed.
-const IDLE: Duration = Duration::from_secs(4 * 60);
-
 /// The library, and our own client for what the library would stall or repeat.
 pub(super) struct Ways {
     cluster: ClusterConfig,
     topic: Topic,
     partition: Partition,
-    /// With when they were last used.
+    /// With when it was last used.
     library: Option<(PartitionClient, Instant)>,
-    leader: Option<(Leader, Instant)>,
+    leader: Option<Leader>,
     /// The broker throttles, and the library would append again what was appended.
     is_throttled: bool,
 }
@@ -51,7 +47,7 @@ impl Ways {
     pub(super) async fn open(&mut self, size_bytes: usize) -> Result<Way, Error> {
         if self.is_throttled || STALLING_BYTES.contains(&size_bytes) {
             let mut leader = match self.leader.take() {
-                Some((leader, used)) if used.elapsed() < IDLE => leader,
+                Some(leader) if !leader.is_idle() => leader,
                 _ => Leader::connect(&self.cluster, &self.topic, self.partition).await?,
             };
             leader.rested().await;
@@ -67,7 +63,7 @@ impl Ways {
     pub(super) fn keep(&mut self, way: Way) {
         match way {
             Way::Library(client) => self.library = Some((client, Instant::now())),
-            Way::Wire(leader) => self.leader = Some((leader, Instant::now())),
+            Way::Wire(leader) => self.leader = Some(leader),
         }
     }
 

@@ -26,7 +26,7 @@ enum Manner {
     SpeaksNothing,
 }
 
-const TIMEOUT: Duration = Duration::from_millis(300);
+pub(crate) const TIMEOUT: Duration = Duration::from_millis(300);
 
 /// A bad broker; requests to it time out soon.
 async fn bad_broker(manner: Manner) -> ClusterConfig {
@@ -38,6 +38,10 @@ async fn bad_broker(manner: Manner) -> ClusterConfig {
         }
     });
     ClusterConfig { request_timeout: TIMEOUT, ..cluster(&addr) }
+}
+
+pub(crate) async fn silent_broker() -> ClusterConfig {
+    bad_broker(Manner::Silent).await
 }
 
 async fn behave(manner: Manner, mut stream: TcpStream) {

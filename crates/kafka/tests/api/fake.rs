@@ -27,6 +27,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::batches::{Batch, HEADER_BYTES};
+use crate::coordinator::Group;
 use crate::support::cluster;
 
 /// What the one partition of topic `t` holds, and how it is served.
@@ -47,6 +48,10 @@ pub(crate) struct Served {
     pub(crate) produced: VecDeque<(i16, i32)>,
     /// Produces so far: when they came, with which version, and how many records were appended.
     pub(crate) produces: Vec<(Instant, i16, i32)>,
+    /// What it coordinates.
+    pub(crate) group: Group,
+    /// Requests about groups so far.
+    pub(crate) requests: Vec<(ApiKey, i16)>,
     /// Versions of the fetches so far.
     pub(crate) fetches: Vec<i16>,
 }
@@ -70,6 +75,8 @@ impl Fake {
             refused_fetches: 0,
             produced: VecDeque::new(),
             produces: Vec::new(),
+            group: Group::default(),
+            requests: Vec::new(),
             fetches: Vec::new(),
         }));
         let fake = Self { served: served.clone() };
@@ -119,6 +126,10 @@ async fn serve(mut stream: TcpStream, served: Arc<Mutex<Served>>) {
         let header =
             RequestHeader::decode(&mut request, key.request_header_version(version)).unwrap();
         let answer = served.lock().unwrap().answer(key, version, &mut request);
+        // Nothing to say: it hangs up.
+        if answer.is_empty() {
+            return;
+        }
         let mut head = BytesMut::new();
         ResponseHeader::default()
             .with_correlation_id(header.correlation_id)
@@ -132,7 +143,7 @@ async fn serve(mut stream: TcpStream, served: Arc<Mutex<Served>>) {
     }
 }
 
-fn encoded<T: Encodable + HeaderVersion>(answer: &T, version: i16) -> Bytes {
+pub(crate) fn encoded<T: Encodable + HeaderVersion>(answer: &T, version: i16) -> Bytes {
     let mut out = BytesMut::new();
     answer.encode(&mut out, version).unwrap();
     out.freeze()
@@ -142,7 +153,7 @@ impl Served {
     #[allow(clippy::wildcard_enum_match_arm)]
     fn answer(&mut self, key: ApiKey, version: i16, request: &mut Bytes) -> Bytes {
         match key {
-            ApiKey::ApiVersions => encoded(&versions(), version),
+            ApiKey::ApiVersions => encoded(&versions(self.group.is_old), version),
             ApiKey::Metadata => {
                 MetadataRequest::decode(request, version).unwrap();
                 encoded(&self.metadata(), version)
@@ -164,6 +175,11 @@ impl Served {
             ApiKey::Produce => {
                 let request = ProduceRequest::decode(request, version).unwrap();
                 encoded(&self.produce(version, &request), version)
+            }
+            ApiKey::FindCoordinator | ApiKey::OffsetCommit | ApiKey::OffsetFetch => {
+                self.requests.push((key, version));
+                let port = i32::from(self.port);
+                self.group.answer(key, version, request, port).unwrap_or_default()
             }
             other => panic!("{other:?}"),
         }
@@ -245,7 +261,7 @@ impl Served {
     }
 }
 
-fn versions() -> ApiVersionsResponse {
+fn versions(is_old: bool) -> ApiVersionsResponse {
     let version = |(key, max): (ApiKey, i16)| {
         ApiVersion::default().with_api_key(key as i16).with_min_version(0).with_max_version(max)
     };
@@ -254,6 +270,9 @@ fn versions() -> ApiVersionsResponse {
         (ApiKey::Fetch, 16),
         (ApiKey::ListOffsets, 9),
         (ApiKey::Metadata, 12),
+        (ApiKey::FindCoordinator, if is_old { 3 } else { 6 }),
+        (ApiKey::OffsetCommit, if is_old { 2 } else { 10 }),
+        (ApiKey::OffsetFetch, if is_old { 1 } else { 10 }),
         (ApiKey::ApiVersions, 0),
     ];
     ApiVersionsResponse::default().with_api_keys(known.map(version).into())

@@ -10,7 +10,9 @@
 
 mod bad_brokers;
 mod batches;
+mod coordinator;
 mod fake;
+mod group;
 mod producing;
 mod reader;
 mod support;
