@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Waits that double from 50 ms to 1 s.
+/// Waits that double from 50 ms to 500 ms.
 ///
 /// A service must be back within two seconds of its broker, which bounds the longest wait; a
 /// broker that refuses everything must not be asked in a tight loop, which bounds the shortest.
@@ -12,7 +12,7 @@ pub struct Backoff {
 }
 
 const SHORTEST: Duration = Duration::from_millis(50);
-const LONGEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_millis(500);
 
 impl Backoff {
     /// Starts from the shortest wait.

@@ -7,7 +7,7 @@ use rskafka::BackoffConfig;
 use rskafka::client::partition::{PartitionClient, UnknownTopicHandling};
 use rskafka::client::{Client, ClientBuilder};
 
-use crate::wire::within;
+use crate::wire::{Connection, within};
 use crate::{ClusterConfig, Error, Topic, leader, wire};
 
 /// The largest answer the library reads: a fetch asks for 8 MiB at most, and one record more.
@@ -21,7 +21,7 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 ///
 /// The leader is looked up first, in a way that cannot create the topic: the library's own look-up
 /// asks the broker to create what it does not find, with settings that are not ours. It also shows
-/// that the broker answers at all, before anything is sent to it once more, and that the topic is
+/// that the leader answers at all, before anything is sent to it once more, and that the topic is
 /// the one that is meant.
 pub(crate) async fn partition_client(
     cluster: &ClusterConfig,
@@ -31,7 +31,8 @@ pub(crate) async fn partition_client(
     let call = format!("connect to {}-{partition}", topic.name);
     within(cluster.request_timeout, &call, async {
         let mut connection = wire::connect(cluster).await?;
-        leader::address(&mut connection, topic, partition).await?;
+        let address = leader::address(&mut connection, topic, partition).await?;
+        Connection::open(&address, cluster).await?;
         let client = client(cluster).await.map_err(failed(&call))?;
         client
             .partition_client(topic.name.as_str(), partition.0, UnknownTopicHandling::Error)

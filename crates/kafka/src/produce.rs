@@ -37,6 +37,9 @@ pub enum ProduceError {
     /// The broker refused the record and would refuse it again; nothing was written.
     #[error("the broker refuses the record: {0}")]
     Refused(ProtocolCode),
+    /// The topic was made anew: what this writer writes to is gone, and so is all that it wrote.
+    #[error("the topic was made anew")]
+    OtherTopic,
     /// The writer is stopping; nothing was written.
     #[error("the writer is stopping")]
     Stopped,

@@ -27,6 +27,11 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 /// minutes (`connections.max.idle.ms`), and the request that finds out has failed.
 pub(crate) const IDLE: Duration = Duration::from_secs(4 * 60);
 
+/// How long a broker may take to accept a connection, and again to say what it speaks, which costs it
+/// nothing. Larger, and after an outage the tries that began during it hold up recovery; smaller,
+/// and a broker behind a slow line is never reached.
+const GREETING_TIMEOUT: Duration = Duration::from_millis(700);
+
 /// A connection to one broker. After any error it is of no more use.
 pub(crate) struct Connection {
     stream: TcpStream,
@@ -53,7 +58,7 @@ pub(crate) async fn connect(cluster: &ClusterConfig) -> Result<Connection, Error
 
 impl Connection {
     pub(crate) async fn open(address: &str, cluster: &ClusterConfig) -> Result<Self, Error> {
-        let timeout = cluster.request_timeout;
+        let timeout = cluster.request_timeout.min(GREETING_TIMEOUT);
         let connecting = TcpStream::connect(address);
         let stream = within(timeout, &format!("connect to {address}"), async {
             let stream = connecting.await.map_err(broken(address))?;
@@ -65,19 +70,19 @@ impl Connection {
             stream,
             address: address.to_owned(),
             client_id: StrBytes::from_string(cluster.client_id.clone()),
-            timeout,
+            timeout: cluster.request_timeout,
             versions: HashMap::new(),
             correlation_id: 0,
             used: Instant::now(),
         };
-        connection.learn_versions().await?;
+        connection.learn_versions(timeout).await?;
         Ok(connection)
     }
 
     /// Every broker since 0.10 answers version 0 of ApiVersions (KIP-35).
-    async fn learn_versions(&mut self) -> Result<(), Error> {
+    async fn learn_versions(&mut self, timeout: Duration) -> Result<(), Error> {
         let request = ApiVersionsRequest::default();
-        let answer: ApiVersionsResponse = self.exchange(&request, 0, self.timeout).await?;
+        let answer: ApiVersionsResponse = self.exchange(&request, 0, timeout).await?;
         refused("ApiVersions", answer.error_code, None)?;
         let range = |v: &kafka_protocol::messages::api_versions_response::ApiVersion| {
             (v.api_key, (v.min_version, v.max_version))

@@ -69,6 +69,10 @@ impl Task {
                 }
                 Err(error) => error,
             };
+            self.ways.forget();
+            if error.is_other_topic() {
+                return answer_all(pending, || ProduceError::OtherTopic);
+            }
             if let Some(code) = fatal(&error) {
                 return self.refused(pending, code).await;
             }
@@ -92,9 +96,7 @@ impl Task {
             return;
         }
         tracing::error!(topic = self.topic, partition = %self.partition, %code, "record refused");
-        for pending in pending {
-            pending.answer(Err(ProduceError::Refused(code)));
-        }
+        answer_all(pending, || ProduceError::Refused(code));
     }
 
     /// Sends a request.
@@ -120,6 +122,12 @@ impl Task {
         for (pending, offset) in pending.into_iter().zip(base_offset.0..) {
             pending.answer(Ok(Offset(offset)));
         }
+    }
+}
+
+fn answer_all(pending: Vec<Pending>, error: impl Fn() -> ProduceError) {
+    for pending in pending {
+        pending.answer(Err(error()));
     }
 }
 

@@ -59,6 +59,11 @@ impl Ways {
         }))
     }
 
+    /// After a failure nothing that was open is used again: what is behind it may be another log.
+    pub(super) fn forget(&mut self) {
+        (self.library, self.leader) = (None, None);
+    }
+
     /// Keeps a connection for the next request.
     pub(super) fn keep(&mut self, way: Way) {
         match way {
