@@ -33,7 +33,7 @@ pub(crate) struct TopicFound {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Found {
     Absent,
-    /// It exists, but some partition has no leader yet.
+    /// It exists, but no partition has a leader yet.
     NotReady,
     Present(TopicFound),
 }
@@ -144,7 +144,8 @@ fn found(name: &str, topic: Option<&MetadataResponseTopic>) -> Result<Found, Err
         // Before KIP-516 (Kafka 2.8) a topic has no id.
         return Err(Error::Version { call: "Metadata with topic ids".into(), min: 10, max: 13 });
     }
-    if topic.partitions.iter().any(|partition| partition.leader_id.0 < 0) {
+    // Where only some have none, the others can be used.
+    if topic.partitions.iter().all(|partition| partition.leader_id.0 < 0) {
         return Ok(Found::NotReady);
     }
     let partitions = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);

@@ -15,6 +15,7 @@ use e2e::{Part, System, eventually};
 use kafka::{ClusterConfig, Lane, Writer, WriterConfig, WriterMetrics};
 use models::{DirectoryChange, Partition, Timestamp, User};
 use serde_json::Value;
+use tokio::task::{LocalSet, spawn_local};
 use tokio::time::Instant;
 
 use log::Log;
@@ -62,13 +63,17 @@ impl Sends {
 
 /// Sends while `faults` strike, and then holds what is shown against what was answered.
 pub(crate) async fn rage(name: &str, system: &mut System, faults: &mut impl Faults) -> Result<()> {
+    LocalSet::new().run_until(rage_here(name, system, faults)).await
+}
+
+async fn rage_here(name: &str, system: &mut System, faults: &mut impl Faults) -> Result<()> {
     let began = Instant::now();
     add_users(system).await?;
     let sends = Sends(Arc::default());
     let tickets = Tickets::new(SENDS, sends.0.clone());
     let sending: Vec<_> = (0..SENDERS)
         .map(|number| Sender::new(FIRST_USER + number))
-        .map(|sender| tokio::spawn(sender.send_all(system.client(), tickets.clone())))
+        .map(|sender| spawn_local(sender.send_all(system.client(), tickets.clone())))
         .collect();
     let (mut strikes, mut retries) = (BTreeMap::<_, u32>::new(), Retries::default());
     while !sends.are_over() {

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"os"
 	"strconv"
 	"strings"
 
@@ -30,7 +31,7 @@ func main() {
 	config := sarama.NewConfig()
 	config.Producer.Return.Successes = true
 	if *transaction != "" {
-		config.Producer.Transaction.ID = "go-producer"
+		config.Producer.Transaction.ID = fmt.Sprintf("go-producer-%d", os.Getpid())
 		config.Producer.Idempotent = true
 		config.Producer.RequiredAcks = sarama.WaitForAll
 		config.Net.MaxOpenRequests = 1
