@@ -51,11 +51,11 @@ pub(crate) enum ReadError {
 
 impl From<InboxError> for ReadError {
     fn from(error: InboxError) -> Self {
-        match error {
+        if matches!(error, InboxError::NotOpen { .. }) {
             // It is being folded anew.
-            InboxError::NotOpen { .. } => Self::Restoring { lag: 0 },
-            error => Self::Store(error),
+            return Self::Restoring { lag: 0 };
         }
+        Self::Store(error)
     }
 }
 

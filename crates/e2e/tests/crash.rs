@@ -185,7 +185,7 @@ async fn read_log(broker: &str, topic_id: TopicId) -> Result<Log> {
             let fetched = reader.fetch(next_offset, 1024 * 1024, Wait::No).await?;
             for (offset, record) in fetched.records {
                 let place = Place { topic_id, partition, offset };
-                let Event::Sent(sent) = Event::decode(&record, place)?;
+                let Event::Sent(sent) = Event::decode(&record, place)? else { continue };
                 log.ids.insert((partition, offset), sent.id);
                 if !seen.insert(sent.id) {
                     log.copies += 1;

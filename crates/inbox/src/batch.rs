@@ -23,6 +23,8 @@ pub struct Batch {
 pub struct Applied {
     /// Notifications that are now in an inbox and were not before.
     pub sent: usize,
+    /// Commands that were not applied before, whether or not they changed anything.
+    pub commands: usize,
     /// Copies of what was applied before, here or earlier: nothing changed.
     pub duplicates: usize,
     /// Records below the `next_offset` there was: a replay, not looked at.
@@ -48,7 +50,15 @@ pub struct DeadCount {
 
 impl Applied {
     pub(crate) fn nothing(next_offset: Offset) -> Self {
-        Self { sent: 0, duplicates: 0, skipped: 0, dead: BTreeMap::new(), relayed: 0, next_offset }
+        Self {
+            sent: 0,
+            commands: 0,
+            duplicates: 0,
+            skipped: 0,
+            dead: BTreeMap::new(),
+            relayed: 0,
+            next_offset,
+        }
     }
 
     pub(crate) fn count_dead(&mut self, reason: &'static str, offset: Offset) {

@@ -1,20 +1,20 @@
 //! What a batch of records comes to, before anything is committed.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+mod events;
+mod ids;
+mod inboxes;
 
 use fjall::{Database, OwnedWriteBatch};
-use models::{
-    DeadReason, Event, Fingerprint, NotificationId, Offset, Place, Record, Sent, Undecodable,
-    UnreadableRange, UserId,
-};
+use models::{DeadReason, Event, Offset, Place, Record, Undecodable, UnreadableRange, UserId};
 
 use crate::batch::{Applied, Batch};
 use crate::meta::{META_KEY, Progress};
 use crate::outbox::{Waiting, outbox_key};
-use crate::rows;
-use crate::spaces::{HEADS, Home, IDS, Spaces};
+use crate::rows::KnownId;
+use crate::spaces::{Home, Spaces};
 use crate::{Effect, InboxError, LastRecord, RecordHash};
+use ids::Ids;
+use inboxes::Inboxes;
 
 /// What a partition is folded with.
 pub(crate) struct Ground<'a> {
@@ -39,10 +39,8 @@ pub(crate) struct Fold<'a> {
     /// What the outbox has more.
     pub(crate) new_effects: Waiting,
     ground: &'a Ground<'a>,
-    /// The ids looked up so far, and what was known under them.
-    ids: HashMap<NotificationId, Option<Fingerprint>>,
-    /// What each user's inbox has more.
-    new_counts: HashMap<UserId, u64>,
+    ids: Ids<'a>,
+    inboxes: Inboxes<'a>,
     /// Reused from row to row.
     scratch: Vec<u8>,
 }
@@ -70,8 +68,7 @@ impl<'a> Fold<'a> {
                 fold.add_unreadable(range, first);
             }
         }
-        fold.write_heads()?;
-        Ok(fold)
+        Ok(fold.finish())
     }
 
     fn nothing(ground: &'a Ground<'a>, next_offset: Offset, records: usize) -> Self {
@@ -82,6 +79,7 @@ impl<'a> Fold<'a> {
             lowest_unknown: None,
         };
         let before = ground.before.unwrap_or(nothing_applied);
+        let partition = ground.home.partition;
         let rows = OwnedWriteBatch::with_capacity(ground.database.clone(), 2 * records + 1)
             // To the operating system before `commit` returns: what `kill -9` leaves behind.
             .durability(Some(fjall::PersistMode::Buffer));
@@ -91,8 +89,8 @@ impl<'a> Fold<'a> {
             rows,
             new_effects: Waiting::default(),
             ground,
-            ids: HashMap::with_capacity(records),
-            new_counts: HashMap::new(),
+            ids: Ids::new(partition, ground.spaces, records),
+            inboxes: Inboxes::new(partition, ground.spaces),
             scratch: Vec::new(),
         }
     }
@@ -148,52 +146,25 @@ impl<'a> Fold<'a> {
         user_id: UserId,
         event: Event,
     ) -> Result<(), InboxError> {
-        let Event::Sent(sent) = event;
-        match self.known(sent.id, sent.fingerprint)? {
-            None => self.add_sent(offset, user_id, &sent)?,
-            Some(known) if known == sent.fingerprint => self.applied.duplicates += 1,
-            Some(_) => self.add_dead(offset, record, DeadReason::IdempotencyConflict),
-        }
-        Ok(())
-    }
-
-    /// The fingerprint that this id is known with; none: it is new, and known with this one from
-    /// now on.
-    fn known(
-        &mut self,
-        id: NotificationId,
-        new: Option<Fingerprint>,
-    ) -> Result<Option<Option<Fingerprint>>, InboxError> {
-        let partition = self.ground.home.partition;
-        let seen = match self.ids.entry(id) {
-            Entry::Occupied(seen) => return Ok(Some(*seen.get())),
-            Entry::Vacant(seen) => seen,
-        };
-        let row = self.ground.spaces.ids.get(id.as_bytes());
-        let known = match row.map_err(InboxError::failed(partition, "look up an id"))? {
-            None => None,
-            Some(row) => {
-                let unreadable = InboxError::UnreadableRow { partition, keyspace: IDS };
-                Some(rows::read_fingerprint(&row).ok_or(unreadable)?)
+        let id = event.id();
+        let new = KnownId { offset, fingerprint: event.fingerprint() };
+        match self.ids.known_or(id, new)? {
+            None => {}
+            Some(known) if known.fingerprint == new.fingerprint => {
+                self.applied.duplicates += 1;
+                return Ok(());
             }
-        };
-        seen.insert(known.unwrap_or(new));
-        Ok(known)
-    }
-
-    fn add_sent(&mut self, offset: Offset, user_id: UserId, sent: &Sent) -> Result<(), InboxError> {
-        let partition = self.ground.home.partition;
-        self.scratch.clear();
-        rows::write_entry(sent, &mut self.scratch)
-            .map_err(InboxError::failed(partition, "write JSON"))?;
-        let key = rows::entry_key(&user_id, offset);
-        let Spaces { entries, ids, .. } = self.ground.spaces;
-        self.rows.insert(entries, key, self.scratch.as_slice());
-        let id_row = rows::write_id(offset, sent.fingerprint);
-        self.rows.insert(ids, sent.id.as_bytes().as_slice(), id_row);
-        *self.new_counts.entry(user_id).or_default() += 1;
-        self.applied.sent += 1;
-        Ok(())
+            Some(_) => {
+                self.add_dead(offset, record, DeadReason::IdempotencyConflict);
+                return Ok(());
+            }
+        }
+        self.rows.insert(&self.ground.spaces.ids, id.as_bytes().as_slice(), new.write());
+        match event {
+            Event::Sent(sent) => self.add_sent(offset, user_id, &sent),
+            Event::Changed(changed) => self.add_changed(offset, changed),
+            Event::Erased(erased) => self.add_erased(offset, &erased),
+        }
     }
 
     fn add_dead(&mut self, offset: Offset, record: Record, why: DeadReason) {
@@ -228,28 +199,9 @@ impl<'a> Fold<'a> {
         self.rows.insert(&self.ground.spaces.outbox, outbox_key(offset), row);
     }
 
-    fn write_heads(&mut self) -> Result<(), InboxError> {
-        let heads = &self.ground.spaces.heads;
-        // In the order of the keys: neighbours in the store are then read one after the other.
-        let mut new_counts: Vec<_> = self.new_counts.drain().collect();
-        new_counts.sort_unstable();
-        for (user_id, new) in new_counts {
-            let count = total_count(self.ground, &user_id)?.saturating_add(new);
-            self.rows.insert(heads, user_id.as_str(), rows::write_count(count));
-        }
-        self.rows.insert(heads, META_KEY, self.progress.write());
-        Ok(())
-    }
-}
-
-fn total_count(ground: &Ground<'_>, user_id: &UserId) -> Result<u64, InboxError> {
-    let partition = ground.home.partition;
-    let row = ground.spaces.heads.get(user_id.as_str());
-    match row.map_err(InboxError::failed(partition, "read a head"))? {
-        None => Ok(0),
-        Some(row) => {
-            let unreadable = InboxError::UnreadableRow { partition, keyspace: HEADS };
-            rows::read_count(&row).ok_or(unreadable)
-        }
+    fn finish(mut self) -> Self {
+        self.inboxes.write(&mut self.rows);
+        self.rows.insert(&self.ground.spaces.heads, META_KEY, self.progress.write());
+        self
     }
 }

@@ -11,11 +11,11 @@ use crate::RecordHash;
 ///
 /// Larger by one whenever the same log would give other rows; left as it is, and readers find rows
 /// they do not understand.
-pub const FOLD_VERSION: u16 = 2;
+pub const FOLD_VERSION: u16 = 3;
 
 /// How many types of events this fold knows. Larger by one with each; left as it is, and a store
 /// that skipped such events never shows what they say.
-const KNOWN_TYPES: u16 = 1;
+const KNOWN_TYPES: u16 = 3;
 
 /// The key of the meta row. It lives among the heads, because both are small, always hit and are
 /// written together; no user id has a zero byte.

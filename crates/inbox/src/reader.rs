@@ -8,7 +8,8 @@ use fjall::{Readable, Slice};
 use models::{NotificationId, Offset, Timestamp, UserId};
 
 use crate::InboxError;
-use crate::rows::{self, EntryHeader};
+use crate::entry_row::EntryHeader;
+use crate::rows::{self, HeadRow};
 use crate::shared::Shared;
 use crate::spaces::{ENTRIES, HEADS};
 
@@ -37,8 +38,12 @@ pub struct Page {
 /// What is known of a user without reading entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// The user's notifications.
+    /// The user's notifications: all that are not deleted.
     pub total_count: u64,
+    /// Those that are neither read nor archived.
+    pub unread_count: u64,
+    /// Those that came since the user last opened the list.
+    pub unseen_count: u64,
     /// The counts are of the records below it; none: nothing was applied yet.
     pub next_offset: Option<Offset>,
 }
@@ -52,6 +57,10 @@ pub struct Entry {
     pub id: NotificationId,
     /// When it was sent.
     pub created_at: Timestamp,
+    /// Since when it is read; none: it is unread.
+    pub read_at: Option<Timestamp>,
+    /// Since when it is archived; none: it is not.
+    pub archived_at: Option<Timestamp>,
     /// Whether it has nothing but the tutorial's three fields, so that [`Entry::json`] is what the
     /// tutorial's routes show.
     pub is_plain: bool,
@@ -62,10 +71,12 @@ pub struct Entry {
 /// JSON text as it lies in the store. Cloning copies no text. It keeps the block of the store in
 /// memory that it is a part of (4 KiB, or all of a larger entry): hold it for an answer, not in a
 /// cache.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Json {
     /// The whole row: fjall lets nobody else cut a slice without copying it.
     row: Slice,
+    /// Where the JSON begins.
+    start: usize,
 }
 
 impl PartitionReader {
@@ -73,7 +84,8 @@ impl PartitionReader {
         Self { shared }
     }
 
-    /// The newest of the user's inbox, at most `limit`; empty for a user it knows nothing of.
+    /// The newest of the user's inbox, archived ones too, at most `limit`; empty for a user it knows
+    /// nothing of.
     ///
     /// Reads `limit` + 1 entries. The page is in memory as a whole: its size is the caller's to
     /// bound.
@@ -108,11 +120,12 @@ impl PartitionReader {
         let row = view.snapshot.get(&view.spaces.heads, user.as_str());
         let row = row.map_err(InboxError::failed(partition, "read a head"))?;
         let unreadable = InboxError::UnreadableRow { partition, keyspace: HEADS };
-        let total_count = match row {
-            None => 0,
-            Some(row) => rows::read_count(&row).ok_or(unreadable)?,
+        let head = match row {
+            None => HeadRow::NOTHING,
+            Some(row) => HeadRow::read(&row).ok_or(unreadable)?,
         };
-        Ok(Head { total_count, next_offset: view.next_offset() })
+        let HeadRow { total_count, unread_count, unseen_count, .. } = head;
+        Ok(Head { total_count, unread_count, unseen_count, next_offset: view.next_offset() })
     }
 
     /// The first offset not yet applied; none while nothing was.
@@ -124,8 +137,11 @@ impl PartitionReader {
 impl Entry {
     fn read(key: &[u8], row: Slice) -> Option<Self> {
         let offset = rows::offset_of_entry_key(key)?;
-        let EntryHeader { id, created_at, is_plain } = EntryHeader::read(&row)?;
-        Some(Self { offset, id, created_at, is_plain, json: Json { row } })
+        let (header, json) = EntryHeader::read(&row)?;
+        let EntryHeader { id, created_at, is_plain, read_at, archived_at } = header;
+        let start = row.len() - json.len();
+        let json = Json { row, start };
+        Some(Self { offset, id, created_at, read_at, archived_at, is_plain, json })
     }
 }
 
@@ -133,9 +149,17 @@ impl Deref for Json {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.row.get(EntryHeader::BYTES..).unwrap_or_default()
+        self.row.get(self.start..).unwrap_or_default()
     }
 }
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Json {}
 
 impl AsRef<[u8]> for Json {
     fn as_ref(&self) -> &[u8] {

@@ -2,10 +2,9 @@
 //!
 //! Any change here is a new [`crate::FOLD_VERSION`].
 
-use models::{Fingerprint, NotificationId, Offset, Sent, Timestamp, UserId};
+use std::ops::RangeInclusive;
 
-const ENTRY_FORMAT: u8 = 1;
-const FLAG_PLAIN: u8 = 1;
+use models::{Fingerprint, Offset, UserId};
 
 /// What all keys of a user's entries begin with, and no other user's do.
 pub(crate) fn entry_prefix(user: &UserId) -> Vec<u8> {
@@ -28,67 +27,84 @@ pub(crate) fn offset_of_entry_key(key: &[u8]) -> Option<Offset> {
     Some(Offset(!i64::from_be_bytes(*offset)))
 }
 
-/// What an entry's value holds before its JSON.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct EntryHeader {
-    pub(crate) id: NotificationId,
-    pub(crate) created_at: Timestamp,
-    pub(crate) is_plain: bool,
+/// The keys of a user's entries below this offset, if there can be any.
+pub(crate) fn entry_keys_below(user: &UserId, before: Offset) -> Option<RangeInclusive<Vec<u8>>> {
+    let newest = Offset(before.0.checked_sub(1).filter(|newest| *newest >= 0)?);
+    Some(entry_key(user, newest)..=entry_key(user, Offset(0)))
 }
 
-impl EntryHeader {
-    pub(crate) const BYTES: usize = 1 + 1 + 16 + 8;
+/// The keys of a user's entries from this offset on.
+pub(crate) fn entry_keys_from(user: &UserId, first: Offset) -> RangeInclusive<Vec<u8>> {
+    entry_prefix(user)..=entry_key(user, first)
+}
+
+/// What the row of an event's id says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KnownId {
+    /// Of the first record with it.
+    pub(crate) offset: Offset,
+    pub(crate) fingerprint: Option<Fingerprint>,
+}
+
+impl KnownId {
+    pub(crate) fn write(&self) -> Vec<u8> {
+        let mut row = self.offset.0.to_be_bytes().to_vec();
+        if let Some(Fingerprint(hash)) = self.fingerprint {
+            row.extend_from_slice(&hash.to_be_bytes());
+        }
+        row
+    }
 
     pub(crate) fn read(row: &[u8]) -> Option<Self> {
-        let ([format, flags], row) = row.split_first_chunk()?;
-        let (id, row) = row.split_first_chunk()?;
-        let (created_at, _) = row.split_first_chunk()?;
-        (*format == ENTRY_FORMAT).then(|| Self {
-            id: NotificationId::from_bytes(*id),
-            created_at: Timestamp::from_ms_clamped(i64::from_be_bytes(*created_at)),
-            is_plain: flags & FLAG_PLAIN != 0,
+        let (offset, row) = row.split_first_chunk()?;
+        let fingerprint = match row {
+            [] => None,
+            hash => Some(Fingerprint(u64::from_be_bytes(hash.try_into().ok()?))),
+        };
+        Some(Self { offset: Offset(i64::from_be_bytes(*offset)), fingerprint })
+    }
+}
+
+/// A user's head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HeadRow {
+    pub(crate) total_count: u64,
+    pub(crate) unread_count: u64,
+    /// Entries from `seen_to` on.
+    pub(crate) unseen_count: u64,
+    /// The user has seen the list below it.
+    pub(crate) seen_to: Offset,
+}
+
+impl HeadRow {
+    /// Of a user nothing is known of.
+    pub(crate) const NOTHING: Self =
+        Self { total_count: 0, unread_count: 0, unseen_count: 0, seen_to: Offset(0) };
+
+    pub(crate) fn write(&self) -> Vec<u8> {
+        let mut row = Vec::with_capacity(32);
+        for count in [self.total_count, self.unread_count, self.unseen_count] {
+            row.extend_from_slice(&count.to_be_bytes());
+        }
+        row.extend_from_slice(&self.seen_to.0.to_be_bytes());
+        row
+    }
+
+    pub(crate) fn read(row: &[u8]) -> Option<Self> {
+        let (total_count, row) = row.split_first_chunk()?;
+        let (unread_count, row) = row.split_first_chunk()?;
+        let (unseen_count, seen_to) = row.split_first_chunk()?;
+        Some(Self {
+            total_count: u64::from_be_bytes(*total_count),
+            unread_count: u64::from_be_bytes(*unread_count),
+            unseen_count: u64::from_be_bytes(*unseen_count),
+            seen_to: Offset(i64::from_be_bytes(seen_to.try_into().ok()?)),
         })
     }
 }
 
-/// Appends the entry's value to `row`.
-pub(crate) fn write_entry(sent: &Sent, row: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-    let flags = if sent.notification.is_plain() { FLAG_PLAIN } else { 0 };
-    row.extend_from_slice(&[ENTRY_FORMAT, flags]);
-    row.extend_from_slice(sent.id.as_bytes());
-    row.extend_from_slice(&sent.created_at.as_ms().to_be_bytes());
-    serde_json::to_writer(row, &sent.notification)
-}
-
-/// The row of an event's id.
-pub(crate) fn write_id(offset: Offset, fingerprint: Option<Fingerprint>) -> Vec<u8> {
-    let mut row = offset.0.to_be_bytes().to_vec();
-    if let Some(Fingerprint(hash)) = fingerprint {
-        row.extend_from_slice(&hash.to_be_bytes());
-    }
-    row
-}
-
-/// The fingerprint in the row of an event's id.
-pub(crate) fn read_fingerprint(row: &[u8]) -> Option<Option<Fingerprint>> {
-    match row.get(8..)? {
-        [] => Some(None),
-        hash => Some(Some(Fingerprint(u64::from_be_bytes(hash.try_into().ok()?)))),
-    }
-}
-
-pub(crate) fn write_count(count: u64) -> [u8; 8] {
-    count.to_be_bytes()
-}
-
-pub(crate) fn read_count(row: &[u8]) -> Option<u64> {
-    row.try_into().ok().map(u64::from_be_bytes)
-}
-
 #[cfg(test)]
 mod tests {
-    use models::{Notification, User};
-
     use super::*;
 
     fn user(id: &str) -> UserId {
@@ -112,30 +128,44 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_a_part_of_an_inbox_are_those_and_no_others() {
+        let emma = user("1");
+        let is_in = |keys: &RangeInclusive<Vec<u8>>, user: &UserId, offset| {
+            keys.contains(&entry_key(user, Offset(offset)))
+        };
+        let (below, from) =
+            (entry_keys_below(&emma, Offset(256)), entry_keys_from(&emma, Offset(256)));
+        let below = below.unwrap();
+        for offset in [0, 1, 254, 255, 256, 257, 65_536, i64::MAX] {
+            assert_eq!(is_in(&below, &emma, offset), offset < 256, "{offset}");
+            assert_eq!(is_in(&from, &emma, offset), offset >= 256, "{offset}");
+            for other in ["0", "2", "10", "11"] {
+                assert!(
+                    !is_in(&below, &user(other), offset) && !is_in(&from, &user(other), offset)
+                );
+            }
+        }
+        assert_eq!(entry_keys_below(&emma, Offset(0)), None);
+    }
+
+    #[test]
     fn the_row_of_an_id_survives_and_a_damaged_one_is_noticed() {
         for fingerprint in [None, Some(Fingerprint(9))] {
-            let row = write_id(Offset(258), fingerprint);
+            let known = KnownId { offset: Offset(258), fingerprint };
+            let row = known.write();
             assert_eq!(row[..8], [0, 0, 0, 0, 0, 0, 1, 2]);
-            assert_eq!(read_fingerprint(&row), Some(fingerprint));
-            assert_eq!(read_fingerprint(&row[..row.len() - 1]), None);
+            assert_eq!(KnownId::read(&row), Some(known));
+            assert_eq!(KnownId::read(&row[..row.len() - 1]), None);
         }
     }
 
     #[test]
-    fn the_entry_row_is_these_bytes() {
-        let [emma, bruno, ..] = <[User; 4]>::try_from(models::seed_users()).unwrap();
-        let notification = Notification::plain(bruno, emma, "hi".to_owned());
-        let id = NotificationId::from_bytes([7; 16]);
-        let created_at = Timestamp::from_ms_clamped(258);
-        let sent = Sent { id, created_at, notification, fingerprint: None };
-        let mut row = Vec::new();
-        write_entry(&sent, &mut row).unwrap();
-        let header = [&[1, 1][..], &[7; 16], &[0, 0, 0, 0, 0, 0, 1, 2]].concat();
-        let json =
-            br#"{"from":{"id":2,"name":"Bruno"},"to":{"id":1,"name":"Emma"},"message":"hi"}"#;
-        assert_eq!(row, [&header[..], json].concat());
-        let read = EntryHeader::read(&row);
-        assert_eq!(read, Some(EntryHeader { id, created_at, is_plain: true }));
-        assert_eq!(EntryHeader::read(&row[..25]), None);
+    fn the_head_row_survives_and_a_damaged_one_is_noticed() {
+        let head =
+            HeadRow { total_count: 3, unread_count: 2, unseen_count: 1, seen_to: Offset(258) };
+        let row = head.write();
+        assert_eq!(HeadRow::read(&row), Some(head));
+        assert_eq!(HeadRow::read(&row[..row.len() - 1]), None);
+        assert_eq!(HeadRow::read(&[row, vec![0]].concat()), None);
     }
 }

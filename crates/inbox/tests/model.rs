@@ -20,7 +20,7 @@ use support::{is_home, rows_of, small_config, topic};
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => (0..12usize, 0..6usize).prop_map(|(new, again)| Step::Apply { new, again }),
+        8 => (0..20usize, 0..6usize).prop_map(|(new, again)| Step::Apply { new, again }),
         1 => (0..1000usize, 0..6usize)
             .prop_map(|(from_permille, items)| Step::Replay { from_permille, items }),
         1 => Just(Step::Gap),
@@ -71,7 +71,7 @@ proptest! {
     #[test]
     fn batch_sizes_leave_no_trace_in_the_rows(
         log in log(),
-        cuts in prop::collection::vec(1..9usize, 60),
+        cuts in prop::collection::vec(1..9usize, 90),
     ) {
         let next_offset = Offset(log.last().unwrap().next_offset().0 + 5);
         let mut rest = &log[..];

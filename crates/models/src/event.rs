@@ -1,10 +1,11 @@
 //! Events: what a record says.
 
 use crate::cloud_event::CloudEvent;
+use crate::command::{ChangedParts, read_changed, read_erased};
 use crate::record::header;
 use crate::{
-    Fingerprint, Notification, NotificationId, Place, Record, TYPE_SENT, Timestamp, Undecodable,
-    UserId,
+    Changed, Erased, Fingerprint, Notification, NotificationId, Place, Record, TYPE_CHANGED,
+    TYPE_ERASED, TYPE_SENT, Timestamp, Undecodable, UserId,
 };
 
 /// What a record of the notifications topic says.
@@ -14,6 +15,10 @@ use crate::{
 pub enum Event {
     /// A notification was sent.
     Sent(Sent),
+    /// Something was done to notifications of one inbox.
+    Changed(Changed),
+    /// All of an inbox is gone.
+    Erased(Erased),
 }
 
 /// A notification was sent.
@@ -50,30 +55,60 @@ impl Event {
         place: Place,
     ) -> Result<Self, Undecodable> {
         let event = CloudEvent::read(record)?;
-        if let Some(event) = event.as_ref().filter(|event| event.kind != TYPE_SENT) {
-            return Err(Undecodable::UnknownType(shortened(event.kind)));
-        }
-        let notification = read_notification(record, user_id)?;
-        let id = match &event {
+        let kind = event.as_ref().map_or(TYPE_SENT, |event| event.kind);
+        let id = || match &event {
             Some(event) => event.event_id(user_id),
             None => NotificationId::of_place(place),
         };
-        let created_at = event.and_then(|event| event.time).unwrap_or(record.timestamp);
+        let time = event.as_ref().and_then(|event| event.time).unwrap_or(record.timestamp);
         let fingerprint = record.headers.get(header::FINGERPRINT);
         let fingerprint = fingerprint.map(|header| Fingerprint::of(header));
-        Ok(Self::Sent(Sent { id, created_at, notification, fingerprint }))
+        match kind {
+            TYPE_SENT => {
+                let notification = read_notification(record, user_id)?;
+                Ok(Self::Sent(Sent { id: id(), created_at: time, notification, fingerprint }))
+            }
+            TYPE_CHANGED => {
+                let ChangedParts { selection, change, reason } = read_changed(record)?;
+                let (id, user_id, changed_at) = (id(), user_id.clone(), time);
+                let changed =
+                    Changed { id, user_id, changed_at, selection, change, reason, fingerprint };
+                Ok(Self::Changed(changed))
+            }
+            TYPE_ERASED => {
+                let before = read_erased(record)?;
+                let (id, user_id, erased_at) = (id(), user_id.clone(), time);
+                Ok(Self::Erased(Erased { id, user_id, erased_at, before, fingerprint }))
+            }
+            _ => Err(Undecodable::UnknownType(shortened(kind))),
+        }
     }
 
     /// The event's own id: the same one twice is the same event twice.
     pub fn id(&self) -> NotificationId {
-        let Self::Sent(sent) = self;
-        sent.id
+        match self {
+            Self::Sent(sent) => sent.id,
+            Self::Changed(changed) => changed.id,
+            Self::Erased(erased) => erased.id,
+        }
     }
 
     /// Whose inbox it is about.
     pub fn user_id(&self) -> &UserId {
-        let Self::Sent(sent) = self;
-        &sent.notification.to.id
+        match self {
+            Self::Sent(sent) => &sent.notification.to.id,
+            Self::Changed(changed) => &changed.user_id,
+            Self::Erased(erased) => &erased.user_id,
+        }
+    }
+
+    /// Of the request, where it was sent with an Idempotency-Key.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        match self {
+            Self::Sent(sent) => sent.fingerprint,
+            Self::Changed(changed) => changed.fingerprint,
+            Self::Erased(erased) => erased.fingerprint,
+        }
     }
 }
 

@@ -1,12 +1,8 @@
 //! Notifications.
 
-use std::fmt;
-use std::str::FromStr;
+use serde::{Deserialize, Deserializer, Serialize};
 
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
-
-use crate::{Place, RawJson, Timestamp, User, UserId};
+use crate::{RawJson, Timestamp, User, UserId};
 
 /// The largest record, in bytes: key, value and headers.
 ///
@@ -97,7 +93,7 @@ impl Notification {
 /// A field that a record sets to null is a field it leaves out.
 fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
-    D: serde::Deserializer<'de>,
+    D: Deserializer<'de>,
     T: Default + Deserialize<'de>,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
@@ -139,72 +135,5 @@ impl TryFrom<u8> for Priority {
             1..=5 => Ok(Self(number)),
             _ => Err(InvalidPriority(number)),
         }
-    }
-}
-
-/// A notification's id: a UUID (RFC 9562).
-///
-/// Made once, before the first try to append the record, so that every copy a retry appends has
-/// the same one and the inbox shows it once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NotificationId(Uuid);
-
-/// Namespace of the ids of foreign CloudEvents. Changing it shows every such event twice.
-const FOREIGN_EVENTS: Uuid = Uuid::from_u128(0x6f0a_91f6_0d5c_4e0b_9b0e_6b1d_8a54_20c1);
-/// Namespace of the ids of plain records. Changing it shows every such record twice.
-const PLAIN_RECORDS: Uuid = Uuid::from_u128(0x2d6d_7a0e_31a4_4b52_a1c8_5f7e_94b3_0d76);
-
-impl NotificationId {
-    /// A new id: version 7, so ids made later sort later.
-    pub fn new() -> Self {
-        Self(Uuid::now_v7())
-    }
-
-    /// The id of a CloudEvent from elsewhere: `source` and `id` together name an event
-    /// (CloudEvents 1.0, "id"), so its copies share this id. One event may go to several inboxes,
-    /// and is a notification in each.
-    pub fn of_foreign_event(source: &str, id: &str, recipient: &UserId) -> Self {
-        // The lengths keep ("a", "bc") and ("ab", "c") apart.
-        let name = format!("{}:{source}{}:{id}{recipient}", source.len(), id.len());
-        Self(Uuid::new_v5(&FOREIGN_EVENTS, name.as_bytes()))
-    }
-
-    /// The id of a record without an id of its own: its place.
-    pub fn of_place(place: Place) -> Self {
-        let mut name = Vec::with_capacity(28);
-        name.extend_from_slice(place.topic_id.0.as_bytes());
-        name.extend_from_slice(&place.partition.0.to_be_bytes());
-        name.extend_from_slice(&place.offset.0.to_be_bytes());
-        Self(Uuid::new_v5(&PLAIN_RECORDS, &name))
-    }
-
-    /// The id's 16 bytes.
-    pub fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
-    }
-
-    /// The id with these 16 bytes.
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Uuid::from_bytes(bytes))
-    }
-}
-
-impl Default for NotificationId {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl FromStr for NotificationId {
-    type Err = uuid::Error;
-
-    fn from_str(text: &str) -> Result<Self, uuid::Error> {
-        Uuid::parse_str(text).map(Self)
-    }
-}
-
-impl fmt::Display for NotificationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }

@@ -7,6 +7,11 @@ use crate::{NotificationId, Sent, Timestamp, Undecodable, UserId};
 /// `ce_type` of a notification that was sent.
 pub const TYPE_SENT: &str = "kafka-notify.notification.sent.v1";
 
+/// `ce_type` of a change of notifications.
+pub const TYPE_CHANGED: &str = "kafka-notify.notification.changed.v1";
+/// `ce_type` of the end of an inbox.
+pub const TYPE_ERASED: &str = "kafka-notify.inbox.erased.v1";
+
 /// `ce_source` of the records that kafka-notify itself writes; their `ce_id` is the event's id.
 pub(crate) const OWN_SOURCE: &str = "kafka-notify";
 

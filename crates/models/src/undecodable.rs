@@ -21,6 +21,9 @@ pub enum Undecodable {
         /// From 1.
         column: usize,
     },
+    /// The value is not the JSON of a command, or contradicts itself.
+    #[error("the record's value is no command: {0}")]
+    ValueIsNoCommand(&'static str),
     /// Key and value name different recipients.
     #[error("the record's key and its value name different recipients")]
     KeyAndValueDisagree,
@@ -40,6 +43,7 @@ impl Undecodable {
             Self::KeyIsNoUserId => "key_is_no_user_id",
             Self::NoValue => "no_value",
             Self::ValueIsNoNotification { .. } => "value_is_no_notification",
+            Self::ValueIsNoCommand(_) => "value_is_no_command",
             Self::KeyAndValueDisagree => "key_and_value_disagree",
             Self::Attribute(_) => "cloudevent_attribute_missing",
             Self::UnknownType(_) => "unknown_type",

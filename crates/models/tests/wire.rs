@@ -13,7 +13,10 @@ use proptest::prelude::*;
 use support::{PLACE, golden};
 
 fn decode(record: &Record) -> Result<Sent, Undecodable> {
-    Event::decode(record, PLACE).map(|Event::Sent(sent)| sent)
+    Event::decode(record, PLACE).map(|event| match event {
+        Event::Sent(sent) => sent,
+        Event::Changed(_) | Event::Erased(_) => panic!("a command"),
+    })
 }
 
 #[test]

@@ -251,8 +251,9 @@ impl Fetch {
 }
 
 fn unavailable(error: FetchError) -> Error {
-    match error {
-        FetchError::Unavailable(error) => error,
-        error => Error::Malformed { call: "fetch".into(), reason: error.to_string() },
+    let reason = error.to_string();
+    if let FetchError::Unavailable(error) = error {
+        return error;
     }
+    Error::Malformed { call: "fetch".into(), reason }
 }

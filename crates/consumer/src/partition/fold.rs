@@ -172,7 +172,8 @@ impl Fold {
         }
         if applied.relayed > 0 {
             tracing::warn!(
-                records = applied.relayed, next_offset = applied.next_offset.0,
+                records = applied.relayed,
+                next_offset = applied.next_offset.0,
                 "records in a partition that is not their recipient's: relayed to theirs; whoever wrote them uses another partitioner"
             );
         }

@@ -285,10 +285,6 @@ impl TestApp {
         self.ended().await
     }
 
-    pub(crate) fn has_ended(&self) -> bool {
-        self.running.is_finished()
-    }
-
     /// Waits until it ends.
     pub(crate) async fn ended(&mut self) -> anyhow::Result<()> {
         tokio::time::timeout(LONG, &mut self.running).await.expect("it ends").unwrap()

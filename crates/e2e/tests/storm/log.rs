@@ -46,7 +46,7 @@ impl Log {
             let fetched = reader.fetch(place.offset, 1 << 20, Wait::No).await?;
             for (offset, record) in &fetched.records {
                 place.offset = *offset;
-                let Event::Sent(sent) = Event::decode(record, place)?;
+                let Event::Sent(sent) = Event::decode(record, place)? else { continue };
                 self.ids.insert((place.partition, *offset), sent.id);
                 if !seen.insert(sent.id) {
                     self.copies += 1;

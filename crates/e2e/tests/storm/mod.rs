@@ -94,7 +94,11 @@ async fn rage_here(name: &str, system: &mut System, faults: &mut impl Faults) ->
         sender.check(shown);
         assert_eq!(shown, &log.messages[&sender.user], "an inbox is the fold of the log");
         for (number, id, position) in sender.accepted() {
-            assert!(log.has(id, position), "user {}: number {number} is not at its position", sender.user);
+            assert!(
+                log.has(id, position),
+                "user {}: number {number} is not at its position",
+                sender.user
+            );
         }
     }
     report(name, &senders, &strikes, retries, &log, began.elapsed());

@@ -1,10 +1,12 @@
 //! Logs for the tests.
 
 use inbox::Batch;
-use models::{Offset, Record, UnreadableRange};
+use models::{
+    Change, Changed, Erased, NotificationId, Offset, Record, Selection, Timestamp, UnreadableRange,
+};
 use proptest::prelude::*;
 
-use super::{AWAY, sent};
+use super::{AWAY, place, sent, user_id};
 
 /// What a place of a test's log holds.
 #[derive(Clone, Debug)]
@@ -14,6 +16,11 @@ pub(crate) enum Said {
     Sent { id: u8, user: usize, message: String, has_title: bool, fingerprint: Option<u8> },
     /// What any Kafka producer may write: no headers, an id made of its place.
     Plain { user: usize, message: String },
+    /// Something is done to notifications; `id` is drawn from few, of which some are also those of
+    /// notifications.
+    Changed { id: u8, user: usize, which: Which, change: Change },
+    /// An inbox is erased.
+    Erased { id: u8, user: usize, before: i64 },
     /// An event of a type that nobody knows yet.
     Unknown { user: usize },
     /// Nothing that can be decoded.
@@ -24,6 +31,14 @@ pub(crate) enum Said {
     Gap,
 }
 
+/// To what a command is done.
+#[derive(Clone, Debug)]
+pub(crate) enum Which {
+    /// Notifications of our own, and plain ones by their offsets.
+    Ids(Vec<u8>, Vec<i64>),
+    Before(i64),
+}
+
 /// What a place of a log holds.
 #[derive(Clone, Debug)]
 pub(crate) enum Item {
@@ -32,12 +47,13 @@ pub(crate) enum Item {
 }
 
 pub(crate) fn log() -> impl Strategy<Value = Vec<Item>> {
-    prop::collection::vec(said(), 1..60).prop_map(|log| items_of(&log))
+    prop::collection::vec(said(), 1..90).prop_map(|log| items_of(&log))
 }
 
 fn said() -> impl Strategy<Value = Said> {
     let message = "[a-z\"\\\\é]{0,20}";
-    let user = 0..=AWAY;
+    // Most of it in one inbox, so that commands find something.
+    let user = prop_oneof![3 => Just(0), 2 => 0..=AWAY];
     let fingerprint = prop_oneof![4 => Just(None), 1 => (0..2u8).prop_map(Some)];
     prop_oneof![
         12 => (0..40u8, user.clone(), message, any::<bool>(), fingerprint).prop_map(
@@ -46,10 +62,34 @@ fn said() -> impl Strategy<Value = Said> {
             }
         ),
         4 => (user.clone(), message).prop_map(|(user, message)| Said::Plain { user, message }),
+        8 => (30..90u8, user.clone(), which(), change())
+            .prop_map(|(id, user, which, change)| Said::Changed { id, user, which, change }),
+        3 => (30..90u8, user.clone(), 0..90i64).prop_map(|(id, user, before)| {
+            Said::Changed { id, user, which: Which::Before(before), change: Change::Seen }
+        }),
+        1 => (30..90u8, user.clone(), 0..90i64)
+            .prop_map(|(id, user, before)| Said::Erased { id, user, before }),
         1 => user.clone().prop_map(|user| Said::Unknown { user }),
         2 => (user, any::<u8>()).prop_map(|(user, kind)| Said::Noise { user, kind }),
         1 => (1..4i64).prop_map(Said::Unreadable),
         2 => Just(Said::Gap),
+    ]
+}
+
+fn which() -> impl Strategy<Value = Which> {
+    let (ids, offsets) =
+        (prop::collection::vec(0..40u8, 0..9), prop::collection::vec(0..90i64, 0..9));
+    prop_oneof![
+        2 => (ids, offsets).prop_map(|(ids, offsets)| Which::Ids(ids, offsets)),
+        1 => (0..90i64).prop_map(Which::Before),
+    ]
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        2 => any::<bool>().prop_map(Change::Read),
+        2 => any::<bool>().prop_map(Change::Archived),
+        2 => Just(Change::Deleted),
     ]
 }
 
@@ -65,7 +105,12 @@ fn items_of(log: &[Said]) -> Vec<Item> {
                 items.push(Item::Unreadable(UnreadableRange { first, last, reason }));
                 at += records;
             }
-            Said::Sent { .. } | Said::Plain { .. } | Said::Unknown { .. } | Said::Noise { .. } => {
+            Said::Sent { .. }
+            | Said::Plain { .. }
+            | Said::Changed { .. }
+            | Said::Erased { .. }
+            | Said::Unknown { .. }
+            | Said::Noise { .. } => {
                 items.push(Item::Record(Offset(at), record(said)));
                 at += 1;
             }
@@ -90,6 +135,13 @@ fn record(said: &Said) -> Record {
             record.headers.clear();
             record
         }
+        Said::Changed { id, user, which, change } => changed(*id, *user, which, *change),
+        Said::Erased { id, user, before } => {
+            let (id, erased_at) = event(*id);
+            let (user_id, before) = (user_id(*user), Offset(*before));
+            let erased = Erased { id, user_id, erased_at, before, fingerprint: None };
+            Record::of_erased(&erased).unwrap()
+        }
         Said::Unknown { user } => {
             let mut record = Record::of_sent(&sent(0, *user, "")).unwrap();
             record.headers.insert("ce_type".to_owned(), b"later".to_vec());
@@ -98,6 +150,27 @@ fn record(said: &Said) -> Record {
         Said::Noise { user, kind } => noise(*user, *kind),
         Said::Unreadable(_) | Said::Gap => unreachable!("no record"),
     }
+}
+
+fn changed(id: u8, user: usize, which: &Which, change: Change) -> Record {
+    let (id, changed_at) = event(id);
+    let selection = match which {
+        Which::Before(before) => Selection::Before(Offset(*before)),
+        Which::Ids(ids, offsets) => {
+            let own = ids.iter().map(|id| event(*id).0);
+            let plain = offsets.iter().map(|at| NotificationId::of_place(place(Offset(*at))));
+            Selection::Ids(own.chain(plain).collect())
+        }
+    };
+    let (user_id, reason, fingerprint) = (user_id(user), None, None);
+    let changed = Changed { id, user_id, changed_at, selection, change, reason, fingerprint };
+    Record::of_changed(&changed).unwrap()
+}
+
+/// The id and the time of an event.
+fn event(id: u8) -> (NotificationId, Timestamp) {
+    let sent = sent(u128::from(id), 0, "");
+    (sent.id, sent.created_at)
 }
 
 fn noise(user: usize, kind: u8) -> Record {

@@ -11,7 +11,8 @@ use std::path::Path;
 use fjall::{Database, KeyspaceCreateOptions};
 use inbox::{Batch, Entry, StoreConfig};
 use models::{
-    Notification, NotificationId, Offset, Record, Sent, Timestamp, TopicId, User, UserId,
+    Notification, NotificationId, Offset, Partition, Place, Record, Sent, Timestamp, TopicId, User,
+    UserId,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -34,9 +35,17 @@ pub(crate) fn is_home(user_id: &UserId) -> bool {
     user_id.as_str() != "away"
 }
 
+pub(crate) fn user_id(n: usize) -> UserId {
+    users().get(n).cloned().unwrap_or_else(|| "away".parse().unwrap())
+}
+
 fn user(n: usize) -> User {
-    let id = users().get(n).cloned().unwrap_or_else(|| "away".parse().unwrap());
-    User { id, name: format!("name {n}") }
+    User { id: user_id(n), name: format!("name {n}") }
+}
+
+/// A place in the partition that the worlds of the tests fold.
+pub(crate) fn place(offset: Offset) -> Place {
+    Place { topic_id: topic(1), partition: Partition(3), offset }
 }
 
 /// A batch of records alone.
@@ -54,11 +63,21 @@ pub(crate) fn sent(id: u128, to: usize, message: &str) -> Sent {
 }
 
 /// All that a reader sees of an entry.
-pub(crate) type Seen = (Offset, NotificationId, Timestamp, bool, String);
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Seen {
+    pub(crate) offset: Offset,
+    pub(crate) id: NotificationId,
+    pub(crate) created_at: Timestamp,
+    pub(crate) read_at: Option<Timestamp>,
+    pub(crate) archived_at: Option<Timestamp>,
+    pub(crate) is_plain: bool,
+    pub(crate) json: String,
+}
 
 pub(crate) fn seen(entry: &Entry) -> Seen {
     let json = String::from_utf8(entry.json.to_vec()).unwrap();
-    (entry.offset, entry.id, entry.created_at, entry.is_plain, json)
+    let Entry { offset, id, created_at, read_at, archived_at, is_plain, .. } = *entry;
+    Seen { offset, id, created_at, read_at, archived_at, is_plain, json }
 }
 
 /// Everything stays in the journal: a copy of the folder is what `kill -9` leaves.

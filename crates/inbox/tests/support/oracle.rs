@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use inbox::{DeadCount, Effect};
+use inbox::{DeadCount, Effect, Head};
 use models::{
-    DeadReason, Event, Fingerprint, Offset, Partition, Place, Record, Undecodable, UserId,
+    Change, DeadReason, Event, Fingerprint, Offset, Record, Selection, Undecodable, UserId,
 };
 
 use super::log::Item;
-use super::{Seen, is_home, topic};
+use super::{Seen, is_home, place};
 
 #[derive(Default)]
 pub(crate) struct Oracle {
     ids: BTreeMap<[u8; 16], Option<Fingerprint>>,
     inboxes: BTreeMap<UserId, Vec<Seen>>,
+    seen_to: BTreeMap<UserId, Offset>,
+    pub(crate) sent: usize,
+    pub(crate) commands: usize,
     pub(crate) duplicates: usize,
     pub(crate) effects: BTreeMap<Offset, Effect>,
 }
@@ -34,22 +37,19 @@ impl Oracle {
     }
 
     fn add(&mut self, offset: Offset, record: &Record) {
-        let place = Place { topic_id: topic(1), partition: Partition(3), offset };
+        let place = place(offset);
         let is_away = record.user_id().is_ok_and(|user_id| !is_home(&user_id));
         match Event::decode(record, place) {
             Ok(_) | Err(Undecodable::UnknownType(_)) if is_away => {
                 let record = record.clone().relayed(place);
                 self.effects.insert(offset, Effect::Relay { record });
             }
-            Ok(Event::Sent(sent)) => match self.ids.get(sent.id.as_bytes()) {
+            Ok(event) => match self.ids.get(event.id().as_bytes()) {
                 None => {
-                    self.ids.insert(*sent.id.as_bytes(), sent.fingerprint);
-                    let is_plain = sent.notification.is_plain();
-                    let json = serde_json::to_string(&sent.notification).unwrap();
-                    let seen = (offset, sent.id, sent.created_at, is_plain, json);
-                    self.inboxes.entry(sent.notification.to.id).or_default().push(seen);
+                    self.ids.insert(*event.id().as_bytes(), event.fingerprint());
+                    self.add_event(offset, event);
                 }
-                Some(known) if *known == sent.fingerprint => self.duplicates += 1,
+                Some(known) if *known == event.fingerprint() => self.duplicates += 1,
                 Some(_) => {
                     let why = DeadReason::IdempotencyConflict;
                     self.add_dead(offset, offset, Some(record), &why);
@@ -59,14 +59,72 @@ impl Oracle {
         }
     }
 
+    fn add_event(&mut self, offset: Offset, event: Event) {
+        let inbox = self.inboxes.entry(event.user_id().clone()).or_default();
+        match event {
+            Event::Sent(sent) => {
+                self.sent += 1;
+                inbox.push(Seen {
+                    offset,
+                    id: sent.id,
+                    created_at: sent.created_at,
+                    read_at: None,
+                    archived_at: None,
+                    is_plain: sent.notification.is_plain(),
+                    json: serde_json::to_string(&sent.notification).unwrap(),
+                });
+            }
+            Event::Changed(changed) => {
+                self.commands += 1;
+                let before = match changed.selection {
+                    Selection::Before(before) => before.min(offset),
+                    Selection::Ids(_) => offset,
+                };
+                let is_meant = |seen: &Seen| match &changed.selection {
+                    Selection::Before(_) => seen.offset < before,
+                    Selection::Ids(ids) => ids.contains(&seen.id),
+                };
+                let meant = inbox.iter_mut().filter(|seen| is_meant(seen));
+                let at = changed.changed_at;
+                match changed.change {
+                    Change::Read(true) => meant.for_each(|seen| {
+                        seen.read_at.get_or_insert(at);
+                    }),
+                    Change::Archived(true) => meant.for_each(|seen| {
+                        seen.archived_at.get_or_insert(at);
+                    }),
+                    Change::Read(false) => meant.for_each(|seen| seen.read_at = None),
+                    Change::Archived(false) => meant.for_each(|seen| seen.archived_at = None),
+                    Change::Deleted => inbox.retain(|seen| !is_meant(seen)),
+                    Change::Seen => {
+                        let seen_to = self.seen_to.entry(changed.user_id).or_insert(before);
+                        *seen_to = before.max(*seen_to);
+                    }
+                }
+            }
+            Event::Erased(erased) => {
+                self.commands += 1;
+                inbox.retain(|seen| seen.offset >= erased.before);
+            }
+        }
+    }
+
     fn add_dead(&mut self, first: Offset, last: Offset, record: Option<&Record>, why: &DeadReason) {
         let (reason, detail) = (why.code().to_owned(), why.to_string());
         let effect = Effect::DeadLetter { record: record.cloned(), last, reason, detail };
         self.effects.insert(first, effect);
     }
 
-    pub(crate) fn total(&self) -> usize {
-        self.inboxes.values().map(Vec::len).sum()
+    pub(crate) fn head(&self, user: &UserId, next_offset: Option<Offset>) -> Head {
+        let all: Vec<_> = self.inboxes.get(user).into_iter().flatten().collect();
+        let seen_to = self.seen_to.get(user).copied().unwrap_or(Offset(0));
+        let count = |is: &dyn Fn(&Seen) -> bool| all.iter().filter(|seen| is(seen)).count() as u64;
+        Head {
+            total_count: all.len() as u64,
+            unread_count: count(&|seen| seen.read_at.is_none() && seen.archived_at.is_none()),
+            unseen_count: count(&|seen| seen.offset >= seen_to),
+            next_offset,
+        }
     }
 
     pub(crate) fn newest_first(&self, user: &UserId) -> Vec<Seen> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use inbox::{DrainProgress, Effect, Outbox, PartitionInbox, RecordHash, Store};
+use inbox::{Applied, DrainProgress, Effect, Outbox, PartitionInbox, RecordHash, Store};
 use models::{Offset, Partition, UserId};
 use tempfile::TempDir;
 
@@ -118,7 +118,8 @@ impl World {
         let applied = self.inbox().apply(batch_of(&items, next_offset), &is_home).unwrap();
         let is_old = |item: &&Item| matches!(item, Item::Record(offset, _) if *offset < least);
         assert_eq!(applied.skipped, items.iter().filter(is_old).count());
-        assert_eq!(applied.sent, after.total() - before.total());
+        assert_eq!(applied.sent, after.sent - before.sent);
+        assert_eq!(applied.commands, after.commands - before.commands);
         assert_eq!(applied.duplicates, after.duplicates - before.duplicates);
         assert_eq!((applied.dead, applied.relayed), after.counts_from(least));
         assert_eq!(applied.next_offset, next_offset);
@@ -135,7 +136,8 @@ impl World {
         let items = self.log[from..(from + items).min(self.now.at)].to_vec();
         let Some(next_offset) = items.last().map(Item::next_offset) else { return };
         let applied = self.inbox().apply(batch_of(&items, next_offset), &is_home).unwrap();
-        assert_eq!((applied.sent, applied.duplicates, applied.relayed), (0, 0, 0));
+        let Applied { sent, commands, duplicates, relayed, .. } = applied;
+        assert_eq!((sent, commands, duplicates, relayed), (0, 0, 0, 0));
         assert!(applied.dead.is_empty());
         assert_eq!(applied.next_offset, self.next_offset());
     }
@@ -212,6 +214,7 @@ impl World {
         }
         self.check();
         self.apply(end.at - self.now.at, 2);
+        self.past.push(self.now.clone());
         if let Some(target) = end.next_offset.filter(|target| *target > self.next_offset()) {
             self.inbox().apply(batch_of(&[], target), &is_home).unwrap();
             self.now.next_offset = Some(target);
@@ -254,8 +257,7 @@ impl World {
         let next_offset = self.now.next_offset;
         for user in users() {
             let expected = oracle.newest_first(&user);
-            let head = reader.head(&user).unwrap();
-            assert_eq!((head.total_count, head.next_offset), (expected.len() as u64, next_offset));
+            assert_eq!(reader.head(&user).unwrap(), oracle.head(&user, next_offset));
             for limit in 0..=expected.len() + 1 {
                 let page = reader.newest(&user, limit).unwrap();
                 let entries: Vec<_> = page.entries.iter().map(seen).collect();

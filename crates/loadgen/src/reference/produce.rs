@@ -67,6 +67,7 @@ fn record(form: SendForm) -> anyhow::Result<rskafka::record::Record> {
         id: NotificationId::new(),
         created_at: Timestamp::from_ms_clamped(i64::try_from(now.as_millis())?),
         notification: Notification::plain(from, to, form.message),
+        fingerprint: None,
     })?;
     Ok(rskafka::record::Record {
         key: record.key,

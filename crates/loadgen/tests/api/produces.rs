@@ -28,7 +28,7 @@ fn the_reference_writes_the_records_that_the_producer_would() {
         Place { topic_id: TopicId(Default::default()), partition: Partition(0), offset: Offset(0) };
     for record in records {
         assert_eq!(record.headers.len(), 6);
-        let Event::Sent(sent) = Event::decode(&record, place).unwrap();
+        let Event::Sent(sent) = Event::decode(&record, place).unwrap() else { panic!("no send") };
         assert_eq!(sent.notification.message, "abcde");
         assert_eq!(record, Record::of_sent(&sent).unwrap());
     }

@@ -1,0 +1,154 @@
+//! What commands do to an inbox and its counts.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
+
+mod support;
+
+use inbox::{PartitionInbox, Store};
+use models::{Change, Changed, Erased, NotificationId, Offset, Record, Selection, Timestamp};
+use support::world::PARTITION;
+use support::{batch, config, is_home, sent, topic, users};
+use tempfile::TempDir;
+
+const FIRST: i64 = 10;
+
+/// An inbox, and what was done to it.
+struct Story {
+    inbox: PartitionInbox,
+    next: Offset,
+    _folder: TempDir,
+}
+
+impl Story {
+    /// The first user has three notifications, at the offsets 10 to 12 with the ids 10 to 12.
+    fn begins() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), &config()).unwrap();
+        let inbox = store.partition(PARTITION, topic(1)).unwrap();
+        let mut story = Self { inbox, next: Offset(FIRST), _folder: folder };
+        for _ in 0..3 {
+            story.receives();
+        }
+        story
+    }
+
+    fn receives(&mut self) {
+        let n = self.next.0 as u128;
+        self.apply(Record::of_sent(&sent(n, 0, "hi")).unwrap());
+    }
+
+    fn apply(&mut self, record: Record) {
+        let records = vec![(self.next, record)];
+        self.next = self.next.next();
+        self.inbox.apply(batch(records, self.next), &is_home).unwrap();
+    }
+
+    fn change(&mut self, selection: Selection, change: Change) -> Record {
+        let (id, user_id) = (NotificationId::new(), users()[0].clone());
+        let (changed_at, reason, fingerprint) = (time(self.next.0), None, None);
+        let changed = Changed { id, user_id, changed_at, selection, change, reason, fingerprint };
+        let record = Record::of_changed(&changed).unwrap();
+        self.apply(record.clone());
+        record
+    }
+
+    /// Total, unread and unseen.
+    fn counts(&self) -> (u64, u64, u64) {
+        let head = self.inbox.reader().head(&users()[0]).unwrap();
+        (head.total_count, head.unread_count, head.unseen_count)
+    }
+
+    /// The offset of each notification, newest first, and since when it is read and archived.
+    fn entries(&self) -> Vec<(i64, Option<Timestamp>, Option<Timestamp>)> {
+        let page = self.inbox.reader().newest(&users()[0], 99).unwrap();
+        page.entries
+            .iter()
+            .map(|entry| (entry.offset.0, entry.read_at, entry.archived_at))
+            .collect()
+    }
+}
+
+fn time(ms: i64) -> Timestamp {
+    Timestamp::from_ms_clamped(ms)
+}
+
+fn ids(ids: &[u128]) -> Selection {
+    Selection::Ids(ids.iter().map(|id| NotificationId::from_bytes(id.to_be_bytes())).collect())
+}
+
+fn before(offset: i64) -> Selection {
+    Selection::Before(Offset(offset))
+}
+
+#[test]
+fn what_is_read_or_archived_stays_so_since_the_first_time_until_it_is_taken_back() {
+    let mut story = Story::begins();
+    story.change(ids(&[10, 11]), Change::Read(true)); // at 13
+    story.change(before(12), Change::Read(true));
+    story.change(ids(&[11, 12]), Change::Archived(true)); // at 15
+    let (read, archived) = (Some(time(13)), Some(time(15)));
+    assert_eq!(story.entries(), [(12, None, archived), (11, read, archived), (10, read, None)]);
+    assert_eq!(story.counts(), (3, 0, 3));
+    story.change(before(99), Change::Read(false));
+    assert_eq!(story.entries(), [(12, None, archived), (11, None, archived), (10, None, None)]);
+    assert_eq!(story.counts(), (3, 1, 3));
+    story.change(ids(&[12]), Change::Archived(false));
+    assert_eq!(story.counts(), (3, 2, 3));
+}
+
+#[test]
+fn what_is_unseen_came_since_the_list_was_opened() {
+    let mut story = Story::begins();
+    story.change(before(12), Change::Seen);
+    assert_eq!(story.counts(), (3, 3, 1));
+    story.receives(); // at 14
+    story.change(ids(&[10, 12]), Change::Deleted);
+    assert_eq!(story.counts(), (2, 2, 1));
+    story.change(before(11), Change::Seen);
+    assert_eq!(story.counts(), (2, 2, 1), "opened later already");
+    story.change(before(99), Change::Seen);
+    story.receives();
+    assert_eq!(story.counts(), (3, 3, 1), "nothing behind the command was seen");
+}
+
+#[test]
+fn a_late_copy_of_a_command_or_of_what_it_deleted_changes_nothing() {
+    let mut story = Story::begins();
+    let read = story.change(before(99), Change::Read(true));
+    story.change(before(99), Change::Read(false));
+    story.change(ids(&[10]), Change::Deleted);
+    let (entries, counts) = (story.entries(), story.counts());
+    story.apply(read);
+    story.apply(Record::of_sent(&sent(10, 0, "hi")).unwrap());
+    assert_eq!((story.entries(), story.counts()), (entries, counts));
+}
+
+#[test]
+fn nobody_changes_the_inbox_of_another() {
+    let mut story = Story::begins();
+    for selection in [ids(&[10, 11, 12]), before(99)] {
+        let (id, user_id) = (NotificationId::new(), users()[1].clone());
+        let (changed_at, reason, fingerprint) = (time(0), None, None);
+        let change = Change::Deleted;
+        let changed = Changed { id, user_id, changed_at, selection, change, reason, fingerprint };
+        story.apply(Record::of_changed(&changed).unwrap());
+    }
+    assert_eq!(story.counts(), (3, 3, 3));
+}
+
+#[test]
+fn an_erased_inbox_begins_anew_behind_the_erasure() {
+    let mut story = Story::begins();
+    let (id, user_id, fingerprint) = (NotificationId::new(), users()[0].clone(), None);
+    let (erased_at, before) = (time(0), Offset(99));
+    let erased = Erased { id, user_id, erased_at, before, fingerprint };
+    story.apply(Record::of_erased(&erased).unwrap());
+    assert_eq!((story.counts(), story.entries().len()), ((0, 0, 0), 0));
+    story.receives();
+    assert_eq!((story.counts(), story.entries()), ((1, 1, 1), vec![(14, None, None)]));
+}
