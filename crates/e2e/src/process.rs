@@ -50,6 +50,11 @@ impl Process {
         Ok(Self { name: name.to_owned(), child, stdout, stderr })
     }
 
+    /// The system's number of it.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it wrote to standard output so far.
     pub fn stdout(&self) -> String {
         read(&self.stdout)

@@ -78,6 +78,10 @@ impl TestBroker {
         self.running = Some(Broker::start(self.config.clone()).await.unwrap());
     }
 
+    pub(crate) fn faults(&self) -> broker::Faults {
+        self.running.as_ref().unwrap().faults().clone()
+    }
+
     /// Another broker, with all it has, takes the place of this one.
     pub(crate) async fn replace(&mut self, mut other: Self) {
         other.stop().await;

@@ -13,6 +13,7 @@ mod broker_away;
 mod foreign;
 mod limits;
 mod notifications;
+mod outbox;
 mod partitions;
 mod restarts;
 mod routes;
