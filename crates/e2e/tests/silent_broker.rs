@@ -48,9 +48,8 @@ async fn sends_are_refused_in_time_and_the_services_are_back_when_the_broker_is(
     let mut slowest = Duration::ZERO;
     let mut memory = Vec::new();
     for _ in 0..ROUNDS {
-        let sending: Vec<_> = (0..SENDERS)
-            .map(|number| tokio::spawn(refused(system.client(), number)))
-            .collect();
+        let sending: Vec<_> =
+            (0..SENDERS).map(|number| tokio::spawn(refused(system.client(), number))).collect();
         for sending in sending {
             slowest = slowest.max(sending.await??);
         }

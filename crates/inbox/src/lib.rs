@@ -15,7 +15,7 @@
 //! | entries | user id's length (1 byte), user id, `!offset` (8, big endian): newest first | format, flags, id (16), created_at (8), where it has them read_at (8) and archived_at (8), JSON |
 //! | ids | id of a notification or a command (16): version 7, so nearly sequential | offset (8), where it has one a fingerprint (8) |
 //! | outbox | offset (8, big endian) | an effect: its kind, its reason, the record |
-//! | heads | user id | total, unread and unseen counts (8 each), the offset below which the list was seen (8); no row: zeros |
+//! | heads | user id | total, unread and unseen counts, the offset below which the list was seen (LEB128 each); no row: zeros |
 //! | heads | a zero byte, which no user id has | fold version, `next_offset`, last record's offset and hash, where effects begin, the first record of an unknown type |
 //!
 //! # What survives what

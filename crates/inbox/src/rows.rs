@@ -81,26 +81,41 @@ impl HeadRow {
     pub(crate) const NOTHING: Self =
         Self { total_count: 0, unread_count: 0, unseen_count: 0, seen_to: Offset(0) };
 
-    pub(crate) fn write(&self) -> Vec<u8> {
-        let mut row = Vec::with_capacity(32);
-        for count in [self.total_count, self.unread_count, self.unseen_count] {
-            row.extend_from_slice(&count.to_be_bytes());
+    /// Appends it to `row`: four numbers of as many bytes as they need. A head is written with
+    /// every batch that touches its user, and up to 20 bytes fjall keeps without asking for memory.
+    pub(crate) fn write(&self, row: &mut Vec<u8>) {
+        let seen_to = self.seen_to.0.unsigned_abs();
+        for number in [self.total_count, self.unread_count, self.unseen_count, seen_to] {
+            write_number(row, number);
         }
-        row.extend_from_slice(&self.seen_to.0.to_be_bytes());
-        row
     }
 
     pub(crate) fn read(row: &[u8]) -> Option<Self> {
-        let (total_count, row) = row.split_first_chunk()?;
-        let (unread_count, row) = row.split_first_chunk()?;
-        let (unseen_count, seen_to) = row.split_first_chunk()?;
-        Some(Self {
-            total_count: u64::from_be_bytes(*total_count),
-            unread_count: u64::from_be_bytes(*unread_count),
-            unseen_count: u64::from_be_bytes(*unseen_count),
-            seen_to: Offset(i64::from_be_bytes(seen_to.try_into().ok()?)),
-        })
+        let (total_count, row) = read_number(row)?;
+        let (unread_count, row) = read_number(row)?;
+        let (unseen_count, row) = read_number(row)?;
+        let (seen_to, row) = read_number(row)?;
+        let seen_to = Offset(i64::try_from(seen_to).ok()?);
+        row.is_empty().then_some(Self { total_count, unread_count, unseen_count, seen_to })
     }
+}
+
+/// Seven bits a byte, the lowest first; the eighth says that more follow (LEB128).
+fn write_number(row: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        row.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    row.push(number as u8);
+}
+
+fn read_number(row: &[u8]) -> Option<(u64, &[u8])> {
+    let length = 1 + row.iter().position(|byte| byte & 0x80 == 0)?;
+    let (digits, rest) = row.split_at_checked(length)?;
+    let number = digits.iter().rev().try_fold(0u64, |number, digit| {
+        Some(number.checked_mul(0x80)? | u64::from(digit & 0x7f))
+    })?;
+    Some((number, rest))
 }
 
 #[cfg(test)]
@@ -161,11 +176,16 @@ mod tests {
 
     #[test]
     fn the_head_row_survives_and_a_damaged_one_is_noticed() {
-        let head =
-            HeadRow { total_count: 3, unread_count: 2, unseen_count: 1, seen_to: Offset(258) };
-        let row = head.write();
-        assert_eq!(HeadRow::read(&row), Some(head));
-        assert_eq!(HeadRow::read(&row[..row.len() - 1]), None);
-        assert_eq!(HeadRow::read(&[row, vec![0]].concat()), None);
+        for number in [0, 1, 127, 128, 16_384, u64::MAX >> 1] {
+            let seen_to = Offset(number as i64);
+            let (total_count, unread_count, unseen_count) = (number, number / 2, u64::MAX);
+            let head = HeadRow { total_count, unread_count, unseen_count, seen_to };
+            let mut row = Vec::new();
+            head.write(&mut row);
+            assert_eq!(HeadRow::read(&row), Some(head));
+            assert_eq!(HeadRow::read(&row[..row.len() - 1]), None);
+            assert_eq!(HeadRow::read(&[row, vec![0]].concat()), None);
+        }
+        assert_eq!(HeadRow::read(&[0xff; 40]), None);
     }
 }

@@ -22,8 +22,12 @@ pub(super) struct Inboxes<'a> {
 struct Inbox {
     stored_head: HeadRow,
     head: HeadRow,
-    /// New rows of entries; none: the entry is no more.
-    entries: BTreeMap<Offset, Option<Slice>>,
+    /// The rows of entries that came with the batch, in the order of the log; none: the entry is
+    /// no more.
+    new: Vec<(Offset, Option<Slice>)>,
+    /// Those of entries that changed. A map of its own, because most batches change nothing, and
+    /// an empty map takes no memory.
+    changed: BTreeMap<Offset, Option<Slice>>,
 }
 
 impl<'a> Inboxes<'a> {
@@ -39,7 +43,7 @@ impl<'a> Inboxes<'a> {
         row: &[u8],
     ) -> Result<(), InboxError> {
         let inbox = self.touch(user_id)?;
-        inbox.entries.insert(offset, Some(row.into()));
+        inbox.new.push((offset, Some(row.into())));
         inbox.head.total_count += 1;
         inbox.head.unread_count += 1;
         // `seen_to` is never behind the command that set it, and so never behind this.
@@ -56,7 +60,7 @@ impl<'a> Inboxes<'a> {
     ) -> Result<(), InboxError> {
         let (partition, spaces) = (self.partition, self.spaces);
         let inbox = self.touch(user_id.clone())?;
-        let row = match inbox.entries.get(&offset) {
+        let row = match inbox.row(offset) {
             Some(row) => row.clone(),
             None => {
                 let row = spaces.entries.get(rows::entry_key(user_id, offset));
@@ -81,9 +85,7 @@ impl<'a> Inboxes<'a> {
         let (partition, spaces) = (self.partition, self.spaces);
         let unreadable = || unreadable_entry(partition);
         let inbox = self.touch(user_id.clone())?;
-        let new = inbox.entries.range(..before);
-        let new: Vec<_> = new.filter_map(|(at, row)| Some((*at, row.clone()?))).collect();
-        for (offset, row) in new {
+        for (offset, row) in inbox.rows_below(before) {
             inbox.change(offset, &row, change).ok_or_else(unreadable)?;
         }
         let Some(keys) = rows::entry_keys_below(user_id, before) else { return Ok(()) };
@@ -91,7 +93,7 @@ impl<'a> Inboxes<'a> {
             let row = row.into_inner();
             let (key, row) = row.map_err(InboxError::failed(partition, "read an entry"))?;
             let offset = rows::offset_of_entry_key(&key).ok_or_else(unreadable)?;
-            if !inbox.entries.contains_key(&offset) {
+            if inbox.row(offset).is_none() {
                 inbox.change(offset, &row, change).ok_or_else(unreadable)?;
             }
         }
@@ -106,12 +108,11 @@ impl<'a> Inboxes<'a> {
         if before <= inbox.head.seen_to {
             return Ok(());
         }
-        let new = inbox.entries.range(before..).filter(|(_, row)| row.is_some()).count();
-        let mut unseen_count = new as u64;
+        let mut unseen_count = inbox.count_from(before);
         for row in spaces.entries.range(keys) {
             let key = row.key().map_err(InboxError::failed(partition, "read an entry"))?;
             let offset = rows::offset_of_entry_key(&key).ok_or(unreadable_entry(partition))?;
-            if !inbox.entries.contains_key(&offset) {
+            if inbox.row(offset).is_none() {
                 unseen_count += 1;
             }
         }
@@ -125,8 +126,9 @@ impl<'a> Inboxes<'a> {
         // Neighbours in the store one after the other.
         let mut touched: Vec<_> = self.touched.drain().collect();
         touched.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let mut head = Vec::new();
         for (user_id, inbox) in touched {
-            for (offset, row) in inbox.entries {
+            for (offset, row) in inbox.changed.into_iter().chain(inbox.new) {
                 let key = rows::entry_key(&user_id, offset);
                 match row {
                     Some(row) => rows.insert(entries, key, row),
@@ -141,7 +143,9 @@ impl<'a> Inboxes<'a> {
             if inbox.head == HeadRow::NOTHING {
                 rows.remove(heads, user_id.as_str());
             } else {
-                rows.insert(heads, user_id.as_str(), inbox.head.write());
+                head.clear();
+                inbox.head.write(&mut head);
+                rows.insert(heads, user_id.as_str(), head.as_slice());
             }
         }
     }
@@ -160,7 +164,8 @@ impl<'a> Inboxes<'a> {
                 HeadRow::read(&row).ok_or(unreadable)?
             }
         };
-        Ok(vacant.insert(Inbox { stored_head: head, head, entries: BTreeMap::new() }))
+        let (new, changed) = (Vec::new(), BTreeMap::new());
+        Ok(vacant.insert(Inbox { stored_head: head, head, new, changed }))
     }
 }
 
@@ -191,8 +196,35 @@ impl Inbox {
             row.extend_from_slice(json);
             row.into()
         });
-        self.entries.insert(offset, row);
+        match self.new.binary_search_by_key(&offset, |(at, _)| *at) {
+            Ok(index) => self.new.get_mut(index)?.1 = row,
+            Err(_) => {
+                self.changed.insert(offset, row);
+            }
+        }
         Some(())
+    }
+
+    /// What the batch made of an entry; none: nothing yet.
+    fn row(&self, offset: Offset) -> Option<&Option<Slice>> {
+        match self.new.binary_search_by_key(&offset, |(at, _)| *at) {
+            Ok(index) => self.new.get(index).map(|(_, row)| row),
+            Err(_) => self.changed.get(&offset),
+        }
+    }
+
+    /// The entries below an offset that the batch brought or changed, and that are still there.
+    fn rows_below(&self, before: Offset) -> Vec<(Offset, Slice)> {
+        let new = self.new.iter().map(|(at, row)| (at, row)).filter(|(at, _)| **at < before);
+        let rows = self.changed.range(..before).chain(new);
+        rows.filter_map(|(at, row)| Some((*at, row.clone()?))).collect()
+    }
+
+    /// How many of them are there from an offset on.
+    fn count_from(&self, first: Offset) -> u64 {
+        let new = self.new.iter().filter(|(at, row)| *at >= first && row.is_some()).count();
+        let changed = self.changed.range(first..).filter(|(_, row)| row.is_some()).count();
+        (new + changed) as u64
     }
 }
 
