@@ -1,5 +1,6 @@
 //! What both HTTP services share: telemetry, errors, limits, health, metrics, shutdown.
 
+mod allocator;
 mod atoi;
 mod body;
 mod clock;
