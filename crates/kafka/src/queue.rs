@@ -75,6 +75,10 @@ impl Handover {
         self.become_unless(TAKEN_BACK, SENT)
     }
 
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     fn become_unless(&self, new: u8, other: u8) -> bool {
         let change = self.0.compare_exchange(WAITING, new, Ordering::AcqRel, Ordering::Acquire);
         change.map_or_else(|found| found != other, |_| true)
@@ -106,7 +110,8 @@ impl Queue {
         Self { lanes: Mutex::default(), max_bytes, changed: Notify::new() }
     }
 
-    /// Adds a record, or answers it at once: busy, or stopped.
+    /// Adds a record, or answers it at once: busy, or stopped. Whoever adds it sees to its being
+    /// taken: [`Queue::take_if_alone`] or [`Queue::wake`].
     pub(crate) fn push(&self, lane: Lane, pending: Pending) {
         let mut lanes = self.lock();
         if lanes.is_closed {
@@ -118,30 +123,46 @@ impl Queue {
             return pending.answer(Err(ProduceError::Busy));
         }
         lanes.push(lane, pending);
-        drop(lanes);
+    }
+
+    /// Lets [`Queue::waits_for_writing`] look.
+    pub(crate) fn wake(&self) {
         self.changed.notify_one();
     }
 
-    /// Takes what goes into the next request, waiting for something; `None` once closed and empty.
+    /// Waits until there is something; false once closed and empty.
     ///
     /// # Cancel safety
-    /// Cancelled, nothing was taken.
-    pub(crate) async fn take(&self) -> Option<Vec<Pending>> {
+    /// Nothing is taken.
+    pub(crate) async fn waits_for_writing(&self) -> bool {
         loop {
             // Register interest before looking: what is pushed in between still wakes us.
             let changed = self.changed.notified();
             {
-                let mut lanes = self.lock();
-                let taken = lanes.take_request();
-                if !taken.is_empty() {
-                    return Some(taken);
+                let lanes = self.lock();
+                if !lanes.is_empty() {
+                    return true;
                 }
                 if lanes.is_closed {
-                    return None;
+                    return false;
                 }
             }
             changed.await;
         }
+    }
+
+    /// Takes what goes into the next request, if anything waits.
+    pub(crate) fn take(&self) -> Option<Vec<Pending>> {
+        let taken = self.lock().take_request();
+        (!taken.is_empty()).then_some(taken)
+    }
+
+    /// Takes this record, if it waits and no other does.
+    pub(crate) fn take_if_alone(&self, handover: &Handover) -> Option<Vec<Pending>> {
+        let mut lanes = self.lock();
+        let next = lanes.single.front().or(lanes.batch.front())?;
+        let is_alone = next.handover.is(handover) && lanes.len() == 1;
+        is_alone.then(|| lanes.take_request())
     }
 
     /// Tells those that have waited past their deadline.
@@ -161,7 +182,7 @@ impl Queue {
     /// Records and bytes that wait.
     pub(crate) fn waiting(&self) -> (usize, usize) {
         let lanes = self.lock();
-        (lanes.single.len() + lanes.batch.len(), lanes.single_bytes + lanes.batch_bytes)
+        (lanes.len(), lanes.single_bytes + lanes.batch_bytes)
     }
 
     /// A panic while the lock is held cannot leave the lanes half-changed in a way that matters.
@@ -171,6 +192,14 @@ impl Queue {
 }
 
 impl Lanes {
+    fn len(&self) -> usize {
+        self.single.len() + self.batch.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// A batch holds at most half, so that single sends always find room.
     fn has_room(&self, lane: Lane, size_bytes: usize, max_bytes: usize) -> bool {
         let all = self.single_bytes + self.batch_bytes + size_bytes <= max_bytes;
@@ -256,8 +285,8 @@ mod tests {
         reply
     }
 
-    async fn taken(queue: &Queue) -> Vec<usize> {
-        let taken = queue.take().await.unwrap();
+    fn taken(queue: &Queue) -> Vec<usize> {
+        let taken = queue.take().unwrap();
         taken.iter().map(|pending| pending.size_bytes).collect()
     }
 
@@ -274,7 +303,7 @@ mod tests {
             let _replies: Vec<_> =
                 waiting.iter().map(|bytes| push(&queue, Lane::Single, *bytes)).collect();
             for count in requests {
-                assert_eq!(taken(&queue).await.len(), count, "{waiting:?}");
+                assert_eq!(taken(&queue).len(), count, "{waiting:?}");
             }
             assert_eq!(queue.waiting(), (0, 0));
         }
@@ -289,7 +318,7 @@ mod tests {
         let mut over_all = push(&queue, Lane::Single, 101);
         assert!(matches!(over_half.try_recv(), Ok(Err(ProduceError::Busy))));
         assert!(matches!(over_all.try_recv(), Ok(Err(ProduceError::Busy))));
-        assert_eq!(taken(&queue).await, [2_400, 1_500]);
+        assert_eq!(taken(&queue), [2_400, 1_500]);
         assert!(first.try_recv().is_err() && single.try_recv().is_err());
     }
 
@@ -313,7 +342,7 @@ mod tests {
         queue.close();
         let mut late = push(&queue, Lane::Single, 1_000);
         assert!(matches!(late.try_recv(), Ok(Err(ProduceError::Stopped))));
-        assert_eq!(taken(&queue).await, [1_000]);
-        assert!(queue.take().await.is_none());
+        assert_eq!(taken(&queue), [1_000]);
+        assert!(!queue.waits_for_writing().await);
     }
 }

@@ -1,5 +1,8 @@
-//! Writing to a partition: one task, one request in flight, everything that arrived meanwhile in
-//! the next request.
+//! Writing to a partition: one request in flight, everything that arrived meanwhile in the next.
+//!
+//! A record that finds nobody writing and nothing waiting is written at once, by a task on the thread
+//! that brings it: that spares two changes of thread, a third of the time of a single send.
+//! Everything else is for the writer's own task.
 
 mod metrics;
 mod task;
@@ -11,7 +14,7 @@ use std::sync::Arc;
 pub use metrics::WriterMetrics;
 use models::{MAX_RECORD_BYTES, Offset, Partition, Record};
 use task::Task;
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 use tokio::time::Instant;
 
 use crate::produce::{Lane, ProduceError};
@@ -38,6 +41,8 @@ impl Default for WriterConfig {
 #[derive(Clone)]
 pub struct Writer {
     queue: Arc<Queue>,
+    /// Who holds it writes.
+    turn: Arc<Mutex<Task>>,
 }
 
 /// The work of a writer, to be spawned.
@@ -55,7 +60,9 @@ impl Writer {
     ) -> (Self, WriterTask) {
         let queue = Arc::new(Queue::new(config.max_queued_bytes));
         let task = Task::new(cluster, topic.into(), partition, queue.clone(), metrics);
-        (Self { queue }, Box::pin(task.run()))
+        let turn = Arc::new(Mutex::new(task));
+        let writer = Self { queue, turn };
+        (writer.clone(), Box::pin(async move { writer.run().await }))
     }
 
     /// Appends a record and answers with its offset once the log acknowledged it (acks=all).
@@ -81,6 +88,14 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         let handover = Handover::default();
         self.queue.push(lane, Pending::new(record, deadline, handover.clone(), reply));
+        match self.turn_for(&handover) {
+            // A task of its own, which goes on whether its caller does or not: all who come meanwhile
+            // wait for its turn to end.
+            Some((mut task, pending)) => drop(tokio::spawn(async move {
+                task.write(pending).await;
+            })),
+            None => self.queue.wake(),
+        }
         match tokio::time::timeout_at(deadline, answer).await {
             Ok(Ok(result)) => result,
             // Taken back, it is never sent; too late for that, it is on its way.
@@ -88,6 +103,25 @@ impl Writer {
                 Err(ProduceError::DeadlinePassed { may_be_written: !handover.take_back() })
             }
         }
+    }
+
+    /// The turn to write this record: if nobody has it, and nothing else waits.
+    fn turn_for(&self, handover: &Handover) -> Option<(OwnedMutexGuard<Task>, Vec<Pending>)> {
+        let task = self.turn.clone().try_lock_owned().ok()?;
+        let pending = self.queue.take_if_alone(handover)?;
+        Some((task, pending))
+    }
+
+    /// Writes what waits, until the queue is closed and empty.
+    async fn run(self) {
+        while self.queue.waits_for_writing().await {
+            let mut task = self.turn.lock().await;
+            while let Some(pending) = self.queue.take() {
+                task.write(pending).await;
+            }
+        }
+        // A record that is being written at once is answered as well.
+        drop(self.turn.lock().await);
     }
 
     /// No more records; what waits is still written, within its deadlines.

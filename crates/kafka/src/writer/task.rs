@@ -43,16 +43,10 @@ impl Task {
         }
     }
 
-    /// Writes until the queue is closed and empty.
-    pub(super) async fn run(mut self) {
-        while let Some(pending) = self.queue.take().await {
-            self.write(wanted(pending)).await;
-        }
-    }
-
     /// Writes these records until each is acknowledged, refused, or past its deadline. One request
     /// at a time, the same records again after a failure: that keeps their order.
-    async fn write(&mut self, mut pending: Vec<Pending>) {
+    pub(super) async fn write(&mut self, pending: Vec<Pending>) {
+        let mut pending = wanted(pending);
         let mut backoff = Backoff::new();
         while !pending.is_empty() {
             let size_bytes = pending.iter().map(|p| p.size_bytes).sum();
