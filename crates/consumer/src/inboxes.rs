@@ -8,6 +8,7 @@ use models::{Partition, UserId};
 use tokio::sync::watch;
 
 use crate::partition::{State, Status};
+use crate::reads::Reads;
 
 /// The inboxes, partition by partition.
 pub(crate) struct Inboxes {
@@ -15,7 +16,11 @@ pub(crate) struct Inboxes {
     partitions: Vec<PartitionView>,
     restore_wait: Duration,
     stale_after: Duration,
+    reads: Reads,
 }
+
+/// Notifications of a page that is read in less time than a change of thread takes.
+const SMALL_PAGE: usize = 100;
 
 /// What requests see of a partition.
 #[derive(Clone)]
@@ -66,7 +71,7 @@ impl Inboxes {
         restore_wait: Duration,
         stale_after: Duration,
     ) -> Self {
-        Self { topics, partitions, restore_wait, stale_after }
+        Self { topics, partitions, restore_wait, stale_after, reads: Reads::new() }
     }
 
     /// The newest notifications of a user, at most `limit`.
@@ -76,8 +81,11 @@ impl Inboxes {
         let view = view.ok_or(ReadError::Restoring { lag: 0 })?;
         let status = self.live(view).await?;
         let reader = view.reader.clone();
-        let reading = tokio::task::spawn_blocking(move || reader.newest(&user_id, limit));
-        let page = reading.await??;
+        let read = move || reader.newest(&user_id, limit);
+        let page = match limit {
+            ..=SMALL_PAGE => self.reads.small(read).await??,
+            _ => self.reads.large(read).await??,
+        };
         let age = status.fetched_at.elapsed();
         Ok(Newest { page, staleness: (age > self.stale_after).then_some(age) })
     }
@@ -93,6 +101,10 @@ impl Inboxes {
     /// Waits a while for a partition that is being restored. One that was live stays readable while
     /// the log is away, and while the service stops.
     async fn live(&self, view: &PartitionView) -> Result<Status, ReadError> {
+        let now = *view.status.borrow();
+        if now.state != State::Restoring {
+            return Ok(now);
+        }
         let mut status = view.status.clone();
         let is_live = status.wait_for(|status| status.state != State::Restoring);
         match tokio::time::timeout(self.restore_wait, is_live).await {

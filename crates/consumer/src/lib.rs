@@ -8,6 +8,7 @@ mod inboxes;
 mod metrics;
 mod outgoing;
 mod partition;
+mod reads;
 
 pub use application::{Application, BuildError};
 pub use command::Command;
