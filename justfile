@@ -26,6 +26,15 @@ test-kafka:
 bench *FLAGS:
     cargo run --release -p loadgen -- {{FLAGS}}
 
+# How fast a consumer without a store catches up with 2,000,000 records of a broker for trying things
+# out, and fjall alone writing as many rows.
+bench-catch-up BROKER="127.0.0.1:9092":
+    cargo build --release -p e2e --example catch_up
+    cargo build --release -p inbox --example bare_fjall
+    cargo build --release -p cli
+    target/release/examples/catch_up target/release/kafka-notify {{BROKER}}
+    target/release/examples/bare_fjall
+
 # Format, lints, docs, licences.
 check:
     cargo fmt --all --check

@@ -3,6 +3,7 @@
 mod drain;
 mod fetch;
 mod fold;
+mod log;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::outgoing::Outgoing;
 use drain::Drain;
 use fetch::Fetch;
 use fold::Fold;
+use log::Log;
 
 /// Where a partition stands.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +92,8 @@ impl Follower {
         let Self { partition, reader, inbox, outgoing, status, metrics, end } = self;
         let (steps, queue) = mpsc::channel(QUEUED_FETCHES);
         let signals = Arc::new(Signals::default());
-        let fetch = Fetch::new(partition, reader, &inbox, outgoing.clone());
+        let log = Log::new(partition, reader, outgoing.clone(), inbox.last_record());
+        let fetch = Fetch::new(log, inbox.next_offset());
         let drain = Drain::new(partition, inbox.outbox(), outgoing.clone(), signals.clone());
         let homes = outgoing.homes(partition);
         let fold = Fold { inbox, homes, status, metrics, queue, signals, end: end.clone() };

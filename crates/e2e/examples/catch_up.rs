@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use e2e::{Http, eventually, free_port};
 use futures_util::future::try_join_all;
 use kafka::{
@@ -137,9 +137,9 @@ async fn catch_up(program: &str, broker: &str, records: u64) -> Result<()> {
 async fn lag_is_gone(http: &Http, address: &str) -> Result<()> {
     let answer = http.get(&format!("http://{address}/v1/partitions")).await?;
     let body: Value = serde_json::from_str(&answer.body)?;
-    let partitions = body["partitions"].as_array().context("no partitions yet")?;
-    for partition in partitions {
-        anyhow::ensure!(partition["state"] == "live", "{partition}");
+    let partitions = body.get("partitions").and_then(Value::as_array);
+    for partition in partitions.context("no partitions yet")? {
+        ensure!(partition.get("state").is_some_and(|state| state == "live"), "{partition}");
     }
     Ok(())
 }

@@ -11,7 +11,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::fetch::{Begin, Step};
+use super::fetch::Step;
+use super::log::Begin;
 use super::{Signals, State, Status};
 use crate::metrics::PartitionMetrics;
 use crate::outgoing::Homes;
