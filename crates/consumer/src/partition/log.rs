@@ -130,6 +130,18 @@ impl Log {
         Ok(is_same)
     }
 
+    /// Nothing is found where the log ends, nor where a leader that has just been elected does not
+    /// show yet what it has; but only the end can be asked for, not what lies behind it.
+    async fn has_but_does_not_show(&mut self, offset: Offset) -> Result<bool, Error> {
+        if !self.is_within(offset.next()).await? {
+            return Ok(false);
+        }
+        Err(Error::Malformed {
+            call: format!("fetch at {offset}"),
+            reason: "the record that was read last is not shown yet".into(),
+        })
+    }
+
     async fn is_within(&mut self, next_offset: Offset) -> Result<bool, Error> {
         match self.reader.fetch(next_offset, 1, Wait::No).await {
             Ok(_) => Ok(true),
@@ -152,11 +164,7 @@ impl Log {
                         Ok(is_it && records.next().is_none_or(|(next, _)| *next >= next_offset))
                     }
                     None if fetched.next_offset > last.offset => Ok(false),
-                    // A leader that has just been elected does not show all it has.
-                    None => Err(Error::Malformed {
-                        call: format!("fetch at {}", last.offset),
-                        reason: "the record that was read last is not shown yet".into(),
-                    }),
+                    None => self.has_but_does_not_show(last.offset).await,
                 }
             }
             Err(FetchError::OutOfRange { asked, start, .. }) => Ok(asked < start),
