@@ -4,6 +4,7 @@ mod drain;
 mod fetch;
 mod fold;
 mod log;
+mod warnings;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use drain::Drain;
 use fetch::Fetch;
 use fold::Fold;
 use log::Log;
+use warnings::Warnings;
 
 /// Where a partition stands.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +98,9 @@ impl Follower {
         let fetch = Fetch::new(log, inbox.next_offset());
         let drain = Drain::new(partition, inbox.outbox(), outgoing.clone(), signals.clone());
         let homes = outgoing.homes(partition);
-        let fold = Fold { inbox, homes, status, metrics, queue, signals, end: end.clone() };
+        let warnings = Warnings::default();
+        let fold =
+            Fold { inbox, homes, status, metrics, queue, signals, warnings, end: end.clone() };
         let applying = async {
             let applied = fold.run().await;
             // Nothing is fetched or drained for a fold that failed.

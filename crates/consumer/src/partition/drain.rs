@@ -57,8 +57,7 @@ impl Drain {
     async fn drain(&mut self) -> anyhow::Result<()> {
         let mut ticks = tokio::time::interval(COMMIT_PERIOD);
         loop {
-            let outbox = self.outbox.clone();
-            match blocking(move || outbox.next(DRAIN_BYTES)).await? {
+            match self.next().await? {
                 Some(next) => {
                     let outgoing = self.outgoing.clone();
                     let turn = outgoing.turn().await;
@@ -80,6 +79,19 @@ impl Drain {
                 }
             }
         }
+    }
+
+    async fn next(&self) -> anyhow::Result<Option<inbox::Drain>> {
+        if self.outbox.waiting().rows == 0 {
+            return Ok(None);
+        }
+        let outbox = self.outbox.clone();
+        blocking(move || match outbox.next(DRAIN_BYTES) {
+            // It is being folded anew, from nothing.
+            Err(InboxError::NotOpen { .. }) => Ok(None),
+            next => next,
+        })
+        .await
     }
 
     /// Hands effects over until the log has them all. Those of one partition go in their order.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fetch::Step;
 use super::log::Begin;
+use super::warnings::Warnings;
 use super::{Signals, State, Status};
 use crate::metrics::PartitionMetrics;
 use crate::outgoing::Homes;
@@ -34,6 +35,7 @@ pub(super) struct Fold {
     pub(super) metrics: PartitionMetrics,
     pub(super) queue: mpsc::Receiver<Step>,
     pub(super) signals: Arc<Signals>,
+    pub(super) warnings: Warnings,
     pub(super) end: CancellationToken,
 }
 
@@ -120,13 +122,12 @@ impl Fold {
         let next_offset = batch.next_offset;
         let is_news = !batch.records.is_empty() || self.inbox.next_offset() != Some(next_offset);
         let fold = if is_news {
-            let (fold, applied) = self
+            let (mut fold, applied) = self
                 .on_disk(move |Self { inbox, homes, .. }| {
                     inbox.apply(batch, &|user_id| homes.is_home(user_id))
                 })
                 .await?;
             fold.count(&applied);
-            fold.signals.filled.notify_one();
             fold
         } else {
             self
@@ -161,24 +162,21 @@ impl Fold {
 }
 
 impl Fold {
-    fn count(&self, applied: &Applied) {
+    /// Counts what became of a batch, and has what is to leave the inbox seen to.
+    fn count(&mut self, applied: &Applied) {
         let metrics = &self.metrics;
         metrics.applied.inc_by(applied.sent as u64);
         metrics.duplicates.inc_by(applied.duplicates as u64);
         metrics.misplaced.inc_by(applied.relayed as u64);
         for (reason, dead) in &applied.dead {
             metrics.undecodable(reason, dead.count as u64);
-            let (records, first_offset) = (dead.count, dead.first.0);
-            tracing::warn!(records, first_offset, reason, "records in no inbox: dead letters");
         }
-        if applied.relayed > 0 {
-            tracing::warn!(
-                records = applied.relayed,
-                next_offset = applied.next_offset.0,
-                "records in a partition that is not their recipient's: relayed to theirs; whoever wrote them uses another partitioner"
-            );
+        self.warnings.of(applied);
+        let waiting = self.inbox.outbox().waiting().rows;
+        if waiting > 0 {
+            self.signals.filled.notify_one();
         }
-        metrics.outbox.set(i64::try_from(self.inbox.outbox().waiting().rows).unwrap_or(i64::MAX));
+        metrics.outbox.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 }
 

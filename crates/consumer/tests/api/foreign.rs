@@ -173,11 +173,11 @@ async fn a_value_that_is_not_utf_8_is_skipped() {
 }
 
 #[tokio::test]
-async fn a_record_in_another_partition_than_its_recipients_is_counted() {
+async fn a_record_in_another_partition_than_its_recipients_is_counted_and_shown() {
     let app = TestApp::spawn().await;
     let elsewhere = home("2");
     app.broker.append(elsewhere, vec![raw_record(Some(b"1"), Some(PLAIN))]).await;
     let name = format!("notify_misplaced_records_total{{partition=\"{elsewhere}\"}}");
     eventually(soon(), async || app.metric(&name).await == 1).await;
-    assert_eq!(app.inbox("1").await.messages(), [""; 0]);
+    assert_eq!(app.inbox_of("1", 1).await.messages(), ["plain"]);
 }
