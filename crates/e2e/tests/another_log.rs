@@ -49,3 +49,16 @@ async fn a_broker_restored_from_an_older_copy_that_has_outgrown_what_was_read() 
     shown(&system, "new 59").await?;
     equal_to_a_fresh_fold(&mut system, &["lost"]).await
 }
+
+#[tokio::test]
+async fn a_broker_that_has_lost_all_it_had() -> Result<()> {
+    let mut system = System::parts(PROGRAM).await?;
+    send_all(&system, "old", 10).await?;
+    shown(&system, "old 9").await?;
+    system.stop(Part::Broker, STOPPING).await?;
+    std::fs::remove_dir_all(system.data_dir.join("broker"))?;
+    system.restart(Part::Broker).await?;
+    send_all(&system, "new", 5).await?;
+    shown(&system, "new 4").await?;
+    equal_to_a_fresh_fold(&mut system, &["old"]).await
+}

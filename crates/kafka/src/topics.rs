@@ -225,13 +225,27 @@ pub enum Drift {
         /// The life that is there now, if any.
         found: Option<TopicId>,
     },
+    /// None of the topics is there: the cluster is another one, or has lost all it had.
+    #[error("none of the topics is there any more")]
+    NoTopics,
+}
+
+impl Drift {
+    fn is_for_good(&self) -> bool {
+        match self {
+            Self::Recreated { found, .. } => found.is_some(),
+            Self::NoTopics => true,
+            Self::Partitions { .. } => false,
+        }
+    }
 }
 
 /// How often a running service looks whether the topics are still what they were.
 const WATCH_PERIOD: Duration = Duration::from_secs(10);
 
 /// Looks at the topics from time to time and reports what it sees: a drift, or none. Returns when
-/// `stop` is cancelled, or once the topic was made anew: what was connected to is then gone.
+/// `stop` is cancelled, or once what was connected to is gone for good: the topic was made anew, or no
+/// topic is there at all. One that was deleted alone is for whoever deleted it to make again.
 pub async fn watch(
     cluster: &ClusterConfig,
     topics: &Topics,
@@ -246,7 +260,7 @@ pub async fn watch(
                     tracing::error!(%drift, "the topics changed");
                 }
                 report(drift.as_ref());
-                if matches!(drift, Some(Drift::Recreated { found: Some(_), .. })) {
+                if drift.as_ref().is_some_and(Drift::is_for_good) {
                     return;
                 }
             }
@@ -257,9 +271,11 @@ pub async fn watch(
 
 async fn drift(cluster: &ClusterConfig, topics: &Topics) -> Result<Option<Drift>, Error> {
     let mut connection = wire::connect(cluster).await?;
-    let [found] = admin::metadata(&mut connection, [&topics.notifications]).await?.topics;
+    let names = [topics.notifications.as_str(), &topics.users];
+    let [found, users] = admin::metadata(&mut connection, names).await?.topics;
     let expected = topics.topic_id;
     Ok(match found {
+        Found::Absent if matches!(users, Found::Absent) => Some(Drift::NoTopics),
         Found::Absent => Some(Drift::Recreated { expected, found: None }),
         Found::Present(topic) if topic.topic_id != expected => {
             Some(Drift::Recreated { expected, found: Some(topic.topic_id) })

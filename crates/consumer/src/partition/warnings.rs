@@ -39,10 +39,15 @@ impl Warnings {
                 tracing::warn!(
                     records,
                     next_offset,
-                    "records in a partition that is not their recipient's: relayed to theirs; whoever wrote them uses another partitioner"
+                    "records in a partition that is not their recipient's: they go to theirs, if they did not before; whoever wrote them uses another partitioner"
                 );
             } else {
-                tracing::warn!(records, next_offset, reason, "records in no inbox: dead letters");
+                tracing::warn!(
+                    records,
+                    next_offset,
+                    reason,
+                    "records in no inbox: they are dead letters"
+                );
             }
         }
     }

@@ -53,6 +53,20 @@ async fn a_deleted_topic_is_reported() {
 }
 
 #[tokio::test]
+async fn a_cluster_without_any_of_the_topics_ends_the_watch() {
+    let (broker, topics) = laid_out().await;
+    let other = TestBroker::start().await;
+    let stop = CancellationToken::new();
+    let seen = Mutex::new(None);
+    let report = |drift: Option<&Drift>| *seen.lock().unwrap() = drift.cloned();
+    let cluster = other.cluster();
+    let watching = watch(&cluster, &topics, &stop, report);
+    tokio::time::timeout(LONG, watching).await.expect("nobody has to stop it");
+    assert_eq!(*seen.lock().unwrap(), Some(Drift::NoTopics));
+    drop(broker);
+}
+
+#[tokio::test]
 async fn a_topic_made_anew_ends_the_watch() {
     let (broker, topics) = laid_out().await;
     let mut wire = broker.wire().await;
