@@ -140,8 +140,7 @@ impl Outgoing {
     }
 
     async fn relay(&self, place: Place, record: Record) -> Result<(), ProduceError> {
-        let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
-        let home = key.and_then(|key| key.parse().ok()).map(|user_id| self.topics.home(&user_id));
+        let home = record.user_id().ok().map(|user_id| self.topics.home(&user_id));
         let writer = home.and_then(|home| self.homes.get(usize::try_from(home.0).ok()?));
         // The fold relays only what has a user id as its key.
         let writer = writer.ok_or(ProduceError::Stopped)?;

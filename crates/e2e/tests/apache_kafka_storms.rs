@@ -5,29 +5,16 @@
 mod storm;
 
 use anyhow::Result;
-use e2e::{ApacheKafka, Part, System};
+use e2e::{ApacheKafka, System};
+use storm::kills::{Killable, Kills};
 use storm::spoil::Spoil;
-use storm::{Faults, Sends, random};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kafka-notify-under-test");
 
-/// Kills one of three processes with SIGKILL and starts it again.
-struct Kills(ApacheKafka);
-
-impl Faults for Kills {
-    async fn strike(&mut self, system: &mut System, _: &Sends) -> Result<&'static str> {
-        let (part, name) = match random(0..3) {
-            0 => {
-                self.0.kill_9()?;
-                self.0.restart().await?;
-                return Ok("broker killed");
-            }
-            1 => (Part::Producer, "producer killed"),
-            _ => (Part::Consumer, "consumer killed"),
-        };
-        system.kill_9(part)?;
-        system.restart(part).await?;
-        Ok(name)
+impl Killable for ApacheKafka {
+    async fn kill_and_restart(&mut self, _: &mut System) -> Result<()> {
+        self.kill_9()?;
+        self.restart().await
     }
 }
 

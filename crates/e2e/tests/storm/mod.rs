@@ -1,6 +1,7 @@
 //! Many senders, and faults while they send. What was answered 200 must be shown, once and in order,
 //! and nothing else.
 
+pub(crate) mod kills;
 mod log;
 mod sender;
 pub(crate) mod spoil;
