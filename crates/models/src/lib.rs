@@ -4,32 +4,49 @@
 
 mod cloud_event;
 mod command;
+mod cursor;
 mod dead_letter;
 mod directory;
 mod event;
 mod fnv;
+mod idempotency_key;
 mod log;
 mod notification;
 mod notification_id;
+mod opaque;
 mod position;
 mod raw_json;
 mod record;
 mod relay;
+pub mod schema;
+mod send;
+mod text_limits;
 mod time;
 mod undecodable;
 mod user;
+mod user_name;
+mod view;
 
 pub use command::{Change, Changed, Erased, Selection};
+pub use cursor::{Cursor, Filters, InvalidCursor};
 pub use dead_letter::{DeadLetter, DeadReason};
 pub use directory::{DirectoryChange, LAYOUT_KEY};
 pub use event::{Event, Sent};
 pub use fnv::{Fingerprint, Fnv1a};
+pub use idempotency_key::{IdempotencyKey, InvalidIdempotencyKey, MAX_KEY_CHARACTERS};
 pub use log::{Offset, Partition, Place, TopicId, UnreadableRange};
 pub use notification::{InvalidPriority, MAX_RECORD_BYTES, Notification, Priority, Sender};
 pub use notification_id::NotificationId;
 pub use position::{InvalidPosition, Position};
 pub use raw_json::RawJson;
 pub use record::{Record, TYPE_CHANGED, TYPE_ERASED, TYPE_SENT};
+pub use send::{
+    MAX_DATA_DEPTH, MAX_RECIPIENTS, MAX_TAG_CHARACTERS, MAX_TAGS, MAX_TITLE_CHARACTERS,
+    MAX_URL_CHARACTERS, Recipients, SendFrom, SendRequest,
+};
+pub use text_limits::InvalidText;
 pub use time::{InvalidTimestamp, Timestamp};
 pub use undecodable::Undecodable;
 pub use user::{InvalidUserId, MAX_USER_ID_BYTES, User, UserId, seed_users};
+pub use user_name::{MAX_NAME_CHARACTERS, UserName};
+pub use view::{InboxState, NotificationView, SenderView, UserView};

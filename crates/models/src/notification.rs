@@ -60,7 +60,8 @@ impl Notification {
         Self::of(Sender { id: Some(from.id), name: from.name }, to, message)
     }
 
-    fn of(from: Sender, to: User, message: String) -> Self {
+    /// A notification of nothing but a text.
+    pub fn of(from: Sender, to: User, message: String) -> Self {
         Self {
             from,
             to,
@@ -91,7 +92,7 @@ impl Notification {
 }
 
 /// A field that a record sets to null is a field it leaves out.
-fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(crate) fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Default + Deserialize<'de>,

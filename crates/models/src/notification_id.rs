@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
 
-use crate::{Place, UserId};
+use crate::{IdempotencyKey, Place, UserId};
 
 /// A notification's id: a UUID (RFC 9562).
 ///
@@ -20,6 +20,11 @@ pub struct NotificationId(Uuid);
 const FOREIGN_EVENTS: Uuid = Uuid::from_u128(0x6f0a_91f6_0d5c_4e0b_9b0e_6b1d_8a54_20c1);
 /// Namespace of the ids of plain records. Changing it shows every such record twice.
 const PLAIN_RECORDS: Uuid = Uuid::from_u128(0x2d6d_7a0e_31a4_4b52_a1c8_5f7e_94b3_0d76);
+/// Namespace of the ids made of idempotency keys. Changing it sends twice what is retried meanwhile.
+const KEYS: Uuid = Uuid::from_u128(0xb1f2_7a0c_77c4_4d0f_8f5e_23a9_60d1_4e55);
+/// Namespace of the ids of the ends of notifications that expired. Changing it repeats such ends,
+/// which changes nothing.
+const EXPIRIES: Uuid = Uuid::from_u128(0x43c8_5a5d_92f1_4c7b_b6a0_1d7d_0e63_fa12);
 
 impl NotificationId {
     /// A new id: version 7, so ids made later sort later.
@@ -36,13 +41,22 @@ impl NotificationId {
         Self(Uuid::new_v5(&FOREIGN_EVENTS, name.as_bytes()))
     }
 
+    /// The id of what was sent with an idempotency key: the same sender, key and recipient are the
+    /// same notification.
+    pub fn of_key(sender: &str, key: &IdempotencyKey, recipient: &UserId) -> Self {
+        let key = key.as_str();
+        let name = format!("{}:{sender}{}:{key}{recipient}", sender.len(), key.len());
+        Self(Uuid::new_v5(&KEYS, name.as_bytes()))
+    }
+
     /// The id of a record without an id of its own: its place.
     pub fn of_place(place: Place) -> Self {
-        let mut name = Vec::with_capacity(28);
-        name.extend_from_slice(place.topic_id.0.as_bytes());
-        name.extend_from_slice(&place.partition.0.to_be_bytes());
-        name.extend_from_slice(&place.offset.0.to_be_bytes());
-        Self(Uuid::new_v5(&PLAIN_RECORDS, &name))
+        Self(Uuid::new_v5(&PLAIN_RECORDS, &bytes_of(place)))
+    }
+
+    /// The id of the event that ends the notification at this place because it expired.
+    pub fn of_expiry(place: Place) -> Self {
+        Self(Uuid::new_v5(&EXPIRIES, &bytes_of(place)))
     }
 
     /// The id's 16 bytes.
@@ -54,6 +68,14 @@ impl NotificationId {
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(Uuid::from_bytes(bytes))
     }
+}
+
+fn bytes_of(place: Place) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(28);
+    bytes.extend_from_slice(place.topic_id.0.as_bytes());
+    bytes.extend_from_slice(&place.partition.0.to_be_bytes());
+    bytes.extend_from_slice(&place.offset.0.to_be_bytes());
+    bytes
 }
 
 impl Default for NotificationId {

@@ -3,11 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
-use crate::{Offset, Partition, Place, TopicId};
+use crate::{Offset, Partition, Place, TopicId, opaque};
 
 /// "Everything of this partition below `next_offset`."
 ///
@@ -31,7 +29,6 @@ pub struct Position {
 pub struct InvalidPosition;
 
 const VERSION: u8 = 1;
-const BODY_BYTES: usize = 1 + 16 + 4 + 8;
 
 impl Position {
     /// The position right behind a record: everything up to it, itself included.
@@ -46,13 +43,11 @@ impl Position {
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = Vec::with_capacity(BODY_BYTES + 4);
-        bytes.push(VERSION);
+        let mut bytes = vec![VERSION];
         bytes.extend_from_slice(self.topic_id.0.as_bytes());
         bytes.extend_from_slice(&self.partition.0.to_be_bytes());
         bytes.extend_from_slice(&self.next_offset.0.to_be_bytes());
-        bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_be_bytes());
-        f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
+        f.write_str(&opaque::seal(bytes))
     }
 }
 
@@ -60,12 +55,8 @@ impl FromStr for Position {
     type Err = InvalidPosition;
 
     fn from_str(text: &str) -> Result<Self, InvalidPosition> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidPosition)?;
-        let (body, sum) = bytes.split_at_checked(BODY_BYTES).ok_or(InvalidPosition)?;
-        if sum != crc32c::crc32c(body).to_be_bytes() {
-            return Err(InvalidPosition);
-        }
-        let (version, rest) = body.split_first().ok_or(InvalidPosition)?;
+        let bytes = opaque::open(text).ok_or(InvalidPosition)?;
+        let (version, rest) = bytes.split_first().ok_or(InvalidPosition)?;
         let (topic_id, rest) = rest.split_first_chunk().ok_or(InvalidPosition)?;
         let (partition, rest) = rest.split_first_chunk().ok_or(InvalidPosition)?;
         let next_offset = rest.try_into().map_err(|_| InvalidPosition)?;

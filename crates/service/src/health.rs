@@ -8,6 +8,8 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::openapi::HealthDocument;
+
 /// Whether a service may be sent requests.
 ///
 /// Ready once it was live for the first time, and until it drains: a broker that goes away later is
@@ -56,10 +58,27 @@ impl Health {
 
 const READY: &str = "ready";
 
+/// Whether the process runs.
+#[utoipa::path(
+    get,
+    path = "/livez",
+    tag = "operations",
+    responses((status = 200, description = "It runs", body = HealthDocument))
+)]
 pub(crate) async fn livez() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "alive"}))
 }
 
+/// Whether it may be sent requests.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "operations",
+    responses(
+        (status = 200, description = "It may; `details` says what is wrong all the same", body = HealthDocument),
+        (status = 503, description = "It starts, or stops", body = HealthDocument)
+    )
+)]
 pub(crate) async fn readyz(health: web::Data<Health>) -> HttpResponse {
     let details = health.details.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let status = health.status();
@@ -67,5 +86,6 @@ pub(crate) async fn readyz(health: web::Data<Health>) -> HttpResponse {
         READY => HttpResponse::Ok(),
         _ => HttpResponse::ServiceUnavailable(),
     };
-    answer.json(json!({"status": status, "details": details}))
+    let details = details.into_iter().map(|(topic, detail)| (topic.to_owned(), detail)).collect();
+    answer.json(HealthDocument { status: status.to_owned(), details })
 }

@@ -79,6 +79,18 @@ fn histogram() -> Histogram {
     Histogram::new(BUCKETS_SECONDS)
 }
 
+/// What the service counts, in the OpenMetrics text format.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operations",
+    responses((
+        status = 200,
+        description = "Counts, gauges and histograms",
+        body = String,
+        content_type = "application/openmetrics-text"
+    ))
+)]
 pub(crate) async fn metrics(metrics: web::Data<Metrics>) -> HttpResponse {
     match metrics.text() {
         Ok(text) => HttpResponse::Ok()

@@ -7,7 +7,10 @@ use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::BodyError;
 
 /// What went wrong, for programs. Each code has one HTTP status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,28 @@ pub enum Code {
     NotFound,
     /// The route exists, but not for this method.
     MethodNotAllowed,
+    /// Malformed JSON, an unknown field, a bad value; the detail names the field.
+    InvalidRequest,
+    /// Not a cursor, or one of another list or of other filters.
+    InvalidCursor,
+    /// Not a position, or one of another partition or another life of the topic.
+    InvalidPosition,
+    /// No such user.
+    UserNotFound,
+    /// No such notification in the inbox.
+    NotificationNotFound,
+    /// The body did not arrive in time.
+    RequestTimeout,
+    /// What was asked to be applied is not yet.
+    PositionNotReached,
+    /// The body or the record is over its limit.
+    TooLarge,
+    /// The body is of another media type, or encoded.
+    UnsupportedMediaType,
+    /// The Idempotency-Key belongs to another request.
+    IdempotencyKeyReused,
+    /// Too much at once.
+    TooManyRequests,
     /// The inbox is being read from the log.
     Restoring,
     /// The log cannot be reached.
@@ -31,15 +56,38 @@ impl Code {
         match self {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidCursor => "invalid_cursor",
+            Self::InvalidPosition => "invalid_position",
+            Self::UserNotFound => "user_not_found",
+            Self::NotificationNotFound => "notification_not_found",
+            Self::RequestTimeout => "request_timeout",
+            Self::PositionNotReached => "position_not_reached",
+            Self::TooLarge => "too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::TooManyRequests => "too_many_requests",
             Self::Restoring => "restoring",
             Self::BrokerUnavailable => "broker_unavailable",
             Self::Internal => "internal",
         }
     }
 
-    fn status(self) -> StatusCode {
+    /// The status it is answered with.
+    pub fn status(self) -> StatusCode {
         match self {
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::InvalidRequest | Self::InvalidCursor | Self::InvalidPosition => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::NotFound | Self::UserNotFound | Self::NotificationNotFound => {
+                StatusCode::NOT_FOUND
+            }
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::PositionNotReached => StatusCode::PRECONDITION_FAILED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Restoring | Self::BrokerUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -54,17 +102,34 @@ pub struct Problem {
     detail: String,
     retry_after: Option<Duration>,
     allow: Option<&'static str>,
+    closes: bool,
 }
 
 impl Problem {
     /// A problem with its explanation for people.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), retry_after: None, allow: None }
+        Self { code, detail: detail.into(), retry_after: None, allow: None, closes: false }
     }
 
     /// When trying again makes sense.
     pub fn retry_after(self, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..self }
+    }
+
+    /// The connection ends with the answer: the request's body was not read to its end, and what is
+    /// still to come would be read as the next request.
+    pub fn close(self) -> Self {
+        Self { closes: true, ..self }
+    }
+
+    /// What went wrong, for programs.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What went wrong, for people.
+    pub fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// The method that the route has.
@@ -75,28 +140,35 @@ impl Problem {
     /// The document, RFC 9457 section 3. `about:blank`: the status says what kind it is.
     pub(crate) fn document(&self, request_id: &str) -> String {
         let status = self.code.status();
-        let document = Document {
-            kind: "about:blank",
-            title: status.canonical_reason().unwrap_or("Error"),
+        let document = ProblemDocument {
+            kind: "about:blank".into(),
+            title: status.canonical_reason().unwrap_or("Error").into(),
             status: status.as_u16(),
-            detail: &self.detail,
-            code: self.code.as_str(),
-            request_id,
+            detail: self.detail.clone(),
+            code: self.code.as_str().into(),
+            request_id: request_id.into(),
         };
         // Texts and a number: writing them cannot fail.
         serde_json::to_string(&document).unwrap_or_default()
     }
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// An error, as RFC 9457 describes it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ProblemDocument {
+    /// Always `about:blank`: the status says what kind it is.
     #[serde(rename = "type")]
-    kind: &'a str,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    code: &'a str,
-    request_id: &'a str,
+    pub kind: String,
+    /// The status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What went wrong, for people.
+    pub detail: String,
+    /// What went wrong, for programs.
+    pub code: String,
+    /// The request's id, under which the log has more.
+    pub request_id: String,
 }
 
 impl fmt::Display for Problem {
@@ -120,8 +192,27 @@ impl ResponseError for Problem {
         if let Some(methods) = self.allow {
             answer.insert_header((header::ALLOW, HeaderValue::from_static(methods)));
         }
+        if self.closes {
+            answer.force_close();
+        }
         let mut answer = answer.finish();
         answer.extensions_mut().insert(self.clone());
         answer
+    }
+}
+
+/// When trying again makes sense, where nothing says better.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        let code = match error {
+            BodyError::TooLarge { .. } => Code::TooLarge,
+            BodyError::TooSlow { .. } => Code::RequestTimeout,
+            BodyError::Busy => Code::TooManyRequests,
+            BodyError::Broken(_) => Code::InvalidRequest,
+        };
+        let problem = Self::new(code, error.to_string()).close();
+        if code == Code::TooManyRequests { problem.retry_after(RETRY_AFTER) } else { problem }
     }
 }
