@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use inbox::{InboxError, Page, PartitionReader};
+use inbox::{InboxError, Page, PartitionReader, Query};
 use kafka::Topics;
 use models::{Partition, UserId};
 use tokio::sync::watch;
@@ -81,7 +81,7 @@ impl Inboxes {
         let view = view.ok_or(ReadError::Restoring { lag: 0 })?;
         let status = self.live(view).await?;
         let reader = view.reader.clone();
-        let read = move || reader.newest(&user_id, limit);
+        let read = move || reader.page(&user_id, &Query::newest(limit));
         let page = match limit {
             ..=SMALL_PAGE => self.reads.small(read).await??,
             _ => self.reads.large(read).await??,

@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use inbox::{Batch, PartitionInbox, Store, StoreConfig};
+use inbox::{Batch, PartitionInbox, Query, Store, StoreConfig};
 use models::{
     Notification, NotificationId, Offset, Partition, Record, Sent, Timestamp, TopicId, User, UserId,
 };
@@ -102,7 +102,7 @@ fn read(plan: &Plan, store: &Store) -> Outcome {
         for n in 0..2_000 {
             let user = user(n * 7_919 % USERS)?;
             let at = Instant::now();
-            reader.newest(&user, limit)?;
+            reader.page(&user, &Query::newest(limit))?;
             times.push(at.elapsed());
         }
         times.sort();

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use fjall::{Readable, Slice};
 use models::{NotificationId, Offset, Timestamp, UserId};
 
-use crate::InboxError;
 use crate::entry_row::EntryHeader;
 use crate::rows::{self, HeadRow};
 use crate::shared::Shared;
 use crate::spaces::{ENTRIES, HEADS};
+use crate::{InboxError, Query};
 
 /// Reads a partition while it is being written, from any thread; clones read the same.
 ///
@@ -24,15 +24,16 @@ pub struct PartitionReader {
     shared: Arc<Shared>,
 }
 
-/// The newest of a user's inbox.
+/// A part of a user's inbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// Newest first.
     pub entries: Vec<Entry>,
-    /// Whether there are entries older than these.
-    pub has_older: bool,
-    /// The page shows the records below it; none: nothing was applied yet.
-    pub next_offset: Option<Offset>,
+    /// The next page has entries below this offset; none: there are no more. A page may end early,
+    /// having looked at many entries and found few.
+    pub next: Option<Offset>,
+    /// The counts of the whole inbox, at the same moment.
+    pub head: Head,
 }
 
 /// What is known of a user without reading entries.
@@ -84,30 +85,42 @@ impl PartitionReader {
         Self { shared }
     }
 
-    /// The newest of the user's inbox, archived ones too, at most `limit`; empty for a user it knows
-    /// nothing of.
-    ///
-    /// Reads `limit` + 1 entries. The page is in memory as a whole: its size is the caller's to
-    /// bound.
+    /// A part of the user's inbox; empty for a user it knows nothing of.
     ///
     /// # Errors
     /// [`InboxError::NotOpen`], [`InboxError::UnreadableRow`], [`InboxError::Failed`].
-    pub fn newest(&self, user: &UserId, limit: usize) -> Result<Page, InboxError> {
+    pub fn page(&self, user: &UserId, query: &Query) -> Result<Page, InboxError> {
         let partition = self.shared.partition;
         let view = self.shared.view()?;
-        let mut entries = Vec::new();
-        let mut has_older = false;
+        let mut page = Page { entries: Vec::new(), next: None, head: self.head(user)? };
+        let mut bytes = 0;
         for row in view.snapshot.prefix(&view.spaces.entries, rows::entry_prefix(user)) {
-            if entries.len() == limit {
-                has_older = true;
-                break;
-            }
             let row = row.into_inner();
             let (key, row) = row.map_err(InboxError::failed(partition, "read an entry"))?;
             let unreadable = InboxError::UnreadableRow { partition, keyspace: ENTRIES };
-            entries.push(Entry::read(&key, row).ok_or(unreadable)?);
+            let entry = Entry::read(&key, row).ok_or(unreadable)?;
+            let is_meant = query.before.is_none_or(|before| entry.offset < before)
+                && query.status.includes(entry.read_at.is_some(), entry.archived_at.is_some());
+            if !is_meant {
+                continue;
+            }
+            if page.entries.len() == query.limit || bytes >= query.max_bytes {
+                page.next = Some(entry.offset.next());
+                break;
+            }
+            bytes += entry.json.len();
+            page.entries.push(entry);
         }
-        Ok(Page { entries, has_older, next_offset: view.next_offset() })
+        Ok(page)
+    }
+
+    /// The user's notification with this id, if there is one; and the first offset not yet applied.
+    ///
+    /// # Errors
+    /// [`InboxError::NotOpen`], [`InboxError::UnreadableRow`], [`InboxError::Failed`].
+    pub fn one(&self, user: &UserId, id: NotificationId) -> Result<Option<Entry>, InboxError> {
+        let page = self.page(user, &Query::newest(usize::MAX))?;
+        Ok(page.entries.into_iter().find(|entry| entry.id == id))
     }
 
     /// The user's head; zeros for a user it knows nothing of.

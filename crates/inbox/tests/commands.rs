@@ -9,7 +9,7 @@
 
 mod support;
 
-use inbox::{PartitionInbox, Store};
+use inbox::{PartitionInbox, Query, Store};
 use models::{Change, Changed, Erased, NotificationId, Offset, Record, Selection, Timestamp};
 use support::world::PARTITION;
 use support::{batch, config, is_home, sent, topic, users};
@@ -65,7 +65,7 @@ impl Story {
 
     /// The offset of each notification, newest first, and since when it is read and archived.
     fn entries(&self) -> Vec<(i64, Option<Timestamp>, Option<Timestamp>)> {
-        let page = self.inbox.reader().newest(&users()[0], 99).unwrap();
+        let page = self.inbox.reader().page(&users()[0], &Query::newest(99)).unwrap();
         page.entries
             .iter()
             .map(|entry| (entry.offset.0, entry.read_at, entry.archived_at))

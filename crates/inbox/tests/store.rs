@@ -12,7 +12,7 @@ mod support;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fjall::{Database, KeyspaceCreateOptions};
-use inbox::{FOLD_VERSION, InboxError, PartitionInbox, PartitionReader, Store, StoreConfig};
+use inbox::{FOLD_VERSION, InboxError, PartitionInbox, PartitionReader, Query, Store, StoreConfig};
 use models::{Offset, Partition, Record};
 use support::{batch, config, is_home, rows_of, sent, small_config, topic, users};
 use tempfile::TempDir;
@@ -34,7 +34,7 @@ fn apply(inbox: &mut PartitionInbox, offsets: std::ops::Range<i64>) {
 
 /// The notifications of the first user.
 fn count(reader: &PartitionReader) -> usize {
-    reader.newest(&users()[0], 1_000_000).unwrap().entries.len()
+    reader.page(&users()[0], &Query::newest(1_000_000)).unwrap().entries.len()
 }
 
 fn is_not_open<T>(result: Result<T, InboxError>) -> bool {
@@ -143,7 +143,7 @@ fn a_partition_has_one_writer_and_readers_belong_to_the_latest() {
     drop(inbox);
     assert_eq!((count(&reader), reader.next_offset()), (2, Some(Offset(8))));
     let inbox = store.partition(Partition(1), topic(1)).unwrap();
-    assert!(is_not_open(reader.newest(&users()[0], 1)));
+    assert!(is_not_open(reader.page(&users()[0], &Query::newest(1))));
     assert!(is_not_open(reader.head(&users()[0])));
     assert_eq!(count(&inbox.reader()), 2);
 }
@@ -154,7 +154,7 @@ fn a_reader_follows_its_writer_through_a_reset() {
     let mut inbox = open(&folder).partition(Partition(1), topic(1)).unwrap();
     apply(&mut inbox, 0..8);
     let reader = inbox.reader();
-    let page = reader.newest(&users()[0], 9).unwrap();
+    let page = reader.page(&users()[0], &Query::newest(9)).unwrap();
     inbox.reset().unwrap();
     assert_eq!((inbox.next_offset(), inbox.last_record()), (None, None));
     assert_eq!((count(&reader), reader.next_offset()), (0, None));
@@ -270,8 +270,8 @@ fn a_page_never_shows_a_part_of_a_batch() {
             let (reader, is_done) = (inbox.reader(), &is_done);
             scope.spawn(move || {
                 while !is_done.load(Ordering::Relaxed) {
-                    let page = reader.newest(&user, usize::MAX).unwrap();
-                    let next_offset = page.next_offset.unwrap_or(Offset(0)).0;
+                    let page = reader.page(&user, &Query::newest(usize::MAX)).unwrap();
+                    let next_offset = page.head.next_offset.unwrap_or(Offset(0)).0;
                     assert_eq!(page.entries.len() as i64, next_offset / 4);
                     let head = reader.head(&user).unwrap();
                     let next_offset = head.next_offset.unwrap_or(Offset(0)).0;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use inbox::{Applied, DrainProgress, Effect, Outbox, PartitionInbox, RecordHash, Store};
+use inbox::{Applied, DrainProgress, Effect, Outbox, PartitionInbox, Query, RecordHash, Store};
 use models::{Offset, Partition, UserId};
 use tempfile::TempDir;
 
@@ -259,16 +259,16 @@ impl World {
             let expected = oracle.newest_first(&user);
             assert_eq!(reader.head(&user).unwrap(), oracle.head(&user, next_offset));
             for limit in 0..=expected.len() + 1 {
-                let page = reader.newest(&user, limit).unwrap();
+                let page = reader.page(&user, &Query::newest(limit)).unwrap();
                 let entries: Vec<_> = page.entries.iter().map(seen).collect();
                 assert_eq!(entries, expected[..limit.min(expected.len())]);
-                assert_eq!(page.has_older, limit < expected.len());
-                assert_eq!(page.next_offset, next_offset);
+                assert_eq!(page.next.is_some(), limit < expected.len());
+                assert_eq!(page.head, oracle.head(&user, next_offset));
             }
         }
         for stranger in ["nobody", "away"] {
             let stranger: UserId = stranger.parse().unwrap();
-            assert!(reader.newest(&stranger, 9).unwrap().entries.is_empty());
+            assert!(reader.page(&stranger, &Query::newest(9)).unwrap().entries.is_empty());
         }
     }
 }
