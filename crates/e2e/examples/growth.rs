@@ -7,6 +7,7 @@
 //! in turn.
 #![allow(clippy::print_stdout)]
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -15,8 +16,8 @@ use e2e::{Http, Part, System, eventually};
 use futures_util::future::try_join_all;
 use kafka::{ClusterConfig, Lane, Topics, TopicsConfig, Writer, WriterConfig, WriterMetrics};
 use models::{
-    DirectoryChange, Notification, NotificationId, Partition, Record, Sent, Timestamp, User,
-    UserId, seed_users,
+    DirectoryChange, Notification, NotificationId, Offset, Partition, Place, Position, Record,
+    Sent, Timestamp, User, UserId, seed_users,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -43,68 +44,82 @@ async fn main() -> Result<()> {
     let mut system = System::parts(program).await?;
     let cluster = ClusterConfig::new(vec![system.addresses.broker.clone()], "growth");
     let topics = topics(&cluster).await?;
-
-    let began = Instant::now();
-    for (user, count) in USERS.into_iter().zip([SHORT, notifications]) {
-        let record = |number| notification(user, number);
-        fill(&cluster, topics.log(), topics.home(&user.parse()?), count, record).await?;
-    }
-    println!("{notifications} notifications written in {:.0} s", began.elapsed().as_secs_f64());
-    let position = position_of_last(&system).await?;
-    println!("all of them applied {:.0} s later", position.as_secs_f64());
-    print_memory(&mut system, Part::Consumer, "consumer, caught up")?;
-
-    measure(&system, "all unread").await?;
-    for (name, actions) in [
-        ("all read but the newest 10", vec![json!({"action": "read"})]),
-        (
-            "all read but the oldest 1,000",
-            vec![json!({"action": "unread"}), json!({"action": "read"})],
-        ),
-    ] {
-        for user in USERS {
-            for action in &actions {
-                act(&system, user, action).await?;
-            }
-        }
-        if name.contains("newest") {
-            for user in USERS {
-                let record = |number| notification(user, number);
-                fill(&cluster, topics.log(), topics.home(&user.parse()?), 10, record).await?;
-            }
-            position_of_last(&system).await?;
-        }
-        measure(&system, name).await?;
-    }
+    grow_inboxes(&mut system, &cluster, &topics, notifications).await?;
     print_memory(&mut system, Part::Consumer, "consumer, after that")?;
     print_disk(&system)?;
+    restart_consumer(&mut system).await?;
+    grow_directory(&mut system, &cluster, &topics, users).await
+}
 
+async fn grow_inboxes(
+    system: &mut System,
+    cluster: &ClusterConfig,
+    topics: &Topics,
+    notifications: u64,
+) -> Result<()> {
+    let began = Instant::now();
+    let mut oldest = Vec::new();
+    for (user, count) in USERS.into_iter().zip([SHORT, notifications]) {
+        let home = topics.home(&user.parse()?);
+        let offset = fill(cluster, topics.log(), home, count, |n| notification(user, n)).await?;
+        let place = Place { topic_id: topics.topic_id, partition: home, offset };
+        oldest.push(Position::after(place).to_string());
+    }
+    println!("{notifications} notifications written in {:.0} s", began.elapsed().as_secs_f64());
+    println!("all of them applied {:.0} s later", caught_up(system).await?.as_secs_f64());
+    print_memory(system, Part::Consumer, "consumer, caught up")?;
+    measure(system, "all unread").await?;
+
+    for user in USERS {
+        act(system, user, &json!({"action": "read"})).await?;
+        let home = topics.home(&user.parse()?);
+        fill(cluster, topics.log(), home, 10, |n| notification(user, n)).await?;
+    }
+    caught_up(system).await?;
+    measure(system, "all read but the newest 10").await?;
+
+    for (user, before) in USERS.into_iter().zip(oldest) {
+        act(system, user, &json!({"action": "read"})).await?;
+        act(system, user, &json!({"action": "unread", "before": before})).await?;
+    }
+    measure(system, "all read but the oldest 10").await
+}
+
+async fn restart_consumer(system: &mut System) -> Result<()> {
     system.stop(Part::Consumer, Duration::from_secs(30)).await?;
     let began = Instant::now();
     system.start(Part::Consumer)?;
     let url = format!("http://{}/v1/users/long/counts", system.addresses.consumer);
-    let http = Http::new()?;
-    eventually(LONG, async || {
-        let answer = http.get(&url).await?;
-        ensure!(answer.status == 200, "{answer:?}");
-        Ok(())
-    })
-    .await?;
+    is_answered(&url).await?;
     println!("warm restart: the first answer after {:.2} s", began.elapsed().as_secs_f64());
-    print_memory(&mut system, Part::Consumer, "consumer, restarted")?;
+    print_memory(system, Part::Consumer, "consumer, restarted")
+}
 
-    fill(&cluster, topics.users.clone().into(), Partition(0), users, user).await?;
-    let url = format!("http://{}/v1/users/user-{}", system.addresses.producer, users - 1);
-    eventually(LONG, async || {
-        let answer = http.get(&url).await?;
-        ensure!(answer.status == 200, "{answer:?}");
-        Ok(())
-    })
-    .await?;
-    print_memory(&mut system, Part::Producer, &format!("producer, {users} users"))?;
+async fn grow_directory(
+    system: &mut System,
+    cluster: &ClusterConfig,
+    topics: &Topics,
+    users: u64,
+) -> Result<()> {
+    fill(cluster, topics.users.clone().into(), Partition(0), users, user).await?;
+    let url =
+        format!("http://{}/v1/users/user-{}", system.addresses.producer, users.saturating_sub(1));
+    is_answered(&url).await?;
+    print_memory(system, Part::Producer, &format!("producer, {users} users"))?;
     system.stop(Part::Producer, Duration::from_secs(30)).await?;
     system.restart(Part::Producer).await?;
-    print_memory(&mut system, Part::Producer, "producer, restarted")
+    is_answered(&url).await?;
+    print_memory(system, Part::Producer, "producer, restarted")
+}
+
+async fn is_answered(url: &str) -> Result<()> {
+    let http = Http::new()?;
+    eventually(LONG, async || {
+        let answer = http.get(url).await?;
+        ensure!(answer.status == 200, "{answer:?}");
+        Ok(())
+    })
+    .await
 }
 
 async fn topics(cluster: &ClusterConfig) -> Result<Topics> {
@@ -113,17 +128,18 @@ async fn topics(cluster: &ClusterConfig) -> Result<Topics> {
     Ok(kafka::ensure(cluster, &config, &seed_users(), now()?).await?)
 }
 
+/// Appends so many records; the offset of the tenth, or of the last.
 async fn fill(
     cluster: &ClusterConfig,
     topic: kafka::Topic,
     partition: Partition,
     count: u64,
     record: impl Fn(u64) -> Result<Record>,
-) -> Result<()> {
+) -> Result<Offset> {
     let (config, metrics) = (WriterConfig::default(), WriterMetrics::default());
     let (writer, task) = Writer::new(cluster.clone(), topic, partition, &config, metrics);
     let writing = tokio::spawn(task);
-    let mut next = 0;
+    let (mut next, mut tenth) = (0, Offset(0));
     while next < count {
         let end = (next + FILL_BATCH).min(count);
         let mut sends = Vec::new();
@@ -131,11 +147,15 @@ async fn fill(
             let deadline = (Instant::now() + LONG).into();
             sends.push(writer.produce(record(number)?, Lane::Single, deadline));
         }
-        try_join_all(sends).await?;
+        let offsets = try_join_all(sends).await?;
+        if next == 0 {
+            tenth = offsets.get(9).or(offsets.last()).copied().unwrap_or(tenth);
+        }
         next = end;
     }
     writer.close();
-    Ok(writing.await?)
+    writing.await?;
+    Ok(tenth)
 }
 
 fn notification(user: &str, number: u64) -> Result<Record> {
@@ -158,7 +178,7 @@ fn now() -> Result<Timestamp> {
 }
 
 /// Waits until the consumer has applied all there is.
-async fn position_of_last(system: &System) -> Result<Duration> {
+async fn caught_up(system: &System) -> Result<Duration> {
     let began = Instant::now();
     eventually(LONG, async || {
         let answer = system.get(Part::Consumer, "/v1/partitions").await?;
@@ -240,7 +260,9 @@ fn bytes_in(folder: &Path) -> Result<u64> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let metadata = entry.metadata()?;
-        bytes += if metadata.is_dir() { bytes_in(&entry.path())? } else { metadata.len() };
+        // What is on the disk: journals are made longer than what they hold.
+        let on_disk = metadata.blocks() * 512;
+        bytes += if metadata.is_dir() { bytes_in(&entry.path())? } else { on_disk };
     }
     Ok(bytes)
 }
