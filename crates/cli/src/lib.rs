@@ -4,6 +4,7 @@ mod broker_command;
 mod client;
 mod client_args;
 mod failure;
+mod import;
 mod inbox_command;
 mod output;
 mod read_command;
@@ -47,6 +48,9 @@ enum Command {
     Inbox(inbox_command::InboxCommand),
     /// Mark notifications read
     Read(read_command::ReadCommand),
+    /// Send a file of notifications, one JSON object a line; it can be run again and sends nothing
+    /// twice
+    Import(import::ImportCommand),
     /// List, create, rename and remove users
     Users(users_command::UsersCommand),
     /// Print a script that completes commands and flags in a shell
@@ -109,6 +113,7 @@ pub async fn main() -> ExitCode {
         Command::Send(command) => finish(command.run().await),
         Command::Inbox(command) => finish(command.run().await),
         Command::Read(command) => finish(command.run().await),
+        Command::Import(command) => finish(command.run().await),
         Command::Users(command) => finish(command.run().await),
         Command::Completions(command) => finish(command.run(Program::command())),
         Command::Man(command) => finish(command.run(Program::command())),
