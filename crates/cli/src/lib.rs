@@ -3,6 +3,7 @@
 mod broker_command;
 mod client;
 mod client_args;
+mod doctor;
 mod failure;
 mod import;
 mod inbox_command;
@@ -53,6 +54,8 @@ enum Command {
     Import(import::ImportCommand),
     /// List, create, rename and remove users
     Users(users_command::UsersCommand),
+    /// Check brokers, topics, lag and services, and say what to fix
+    Doctor(doctor::DoctorCommand),
     /// Print a script that completes commands and flags in a shell
     Completions(reference::CompletionsCommand),
     /// Print the manual page, or write one a command
@@ -115,6 +118,7 @@ pub async fn main() -> ExitCode {
         Command::Read(command) => finish(command.run().await),
         Command::Import(command) => finish(command.run().await),
         Command::Users(command) => finish(command.run().await),
+        Command::Doctor(command) => finish(command.run().await),
         Command::Completions(command) => finish(command.run(Program::command())),
         Command::Man(command) => finish(command.run(Program::command())),
     }
