@@ -87,10 +87,8 @@ impl Display for Failure {
 /// Writing to standard output failed.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        let kind = match error.kind() {
-            io::ErrorKind::BrokenPipe => Kind::NobodyReads,
-            _ => Kind::Failed,
-        };
+        let is_gone = error.kind() == io::ErrorKind::BrokenPipe;
+        let kind = if is_gone { Kind::NobodyReads } else { Kind::Failed };
         Self { kind, reason: format!("standard output: {error}"), advice: None }
     }
 }

@@ -137,6 +137,17 @@ fn check_notifications(topic: &TopicInspection) -> Vec<Check> {
             .fix(alter(name, "max.message.bytes", 1_048_588)),
         );
     }
+    checks.extend(check_retention(topic, retention_ms, segment_ms));
+    if checks.is_empty() {
+        let detail = format!("retention {}, segments of {}", span(retention_ms), span(segment_ms));
+        checks.push(Check::ok(format!("settings of {name}"), detail));
+    }
+    checks
+}
+
+fn check_retention(topic: &TopicInspection, retention_ms: i64, segment_ms: i64) -> Vec<Check> {
+    let name = &topic.name;
+    let mut checks = Vec::new();
     if (0..SHORT_RETENTION_MS).contains(&retention_ms) {
         let detail =
             format!("{}: notifications vanish before people have read them", span(retention_ms));
@@ -157,10 +168,6 @@ fn check_notifications(topic: &TopicInspection) -> Vec<Check> {
             "segment.ms",
             SHORT_RETENTION_MS.min(retention_ms),
         )));
-    }
-    if checks.is_empty() {
-        let detail = format!("retention {}, segments of {}", span(retention_ms), span(segment_ms));
-        checks.push(Check::ok(format!("settings of {name}"), detail));
     }
     checks
 }

@@ -31,11 +31,11 @@ impl Plan {
             return Ok(Self::of_input(command));
         }
         let unreadable = |error: io::Error| {
-            let file = command.file.display().to_string();
-            match error.kind() {
-                io::ErrorKind::NotFound => Failure::bad_input(format!("there is no file {file}")),
-                _ => Failure::bad_input(format!("{file}: {error}")),
+            let file = command.file.display();
+            if error.kind() == io::ErrorKind::NotFound {
+                return Failure::bad_input(format!("there is no file {file}"));
             }
+            Failure::bad_input(format!("{file}: {error}"))
         };
         let path = fs::canonicalize(&command.file).map_err(unreadable)?;
         let metadata = fs::metadata(&path).map_err(unreadable)?;
