@@ -49,8 +49,10 @@ pub(super) fn keyed(line: &str, prefix: &str, number: u64) -> Result<Vec<u8>, St
     }
     let parsed: Line<'_> =
         serde_json::from_str(line).map_err(|error| format!("no notification: {error}"))?;
-    if let (Some(request), None) = (parsed.request, parsed.to) {
-        return keyed(request.get(), prefix, number);
+    match (parsed.to, parsed.request) {
+        (Some(_), _) => {}
+        (None, Some(request)) => return keyed(request.get(), prefix, number),
+        (None, None) => return Err("it says nobody whom it goes to".to_owned()),
     }
     match parsed.idempotency_key {
         Some(Some(_)) => Ok(with_break(line.to_owned())),
@@ -59,12 +61,12 @@ pub(super) fn keyed(line: &str, prefix: &str, number: u64) -> Result<Vec<u8>, St
     }
 }
 
+/// The line has other fields, so a comma goes behind the key.
 fn with_key(line: &str, prefix: &str, number: u64) -> Result<Vec<u8>, String> {
     let rest = line.strip_prefix('{').ok_or("no JSON object")?.trim_start();
-    let comma = if rest.starts_with('}') { "" } else { "," };
     // A prefix has no characters that JSON escapes, but for these two.
     let prefix = prefix.replace('\\', "\\\\").replace('"', "\\\"");
-    Ok(with_break(format!(r#"{{"idempotency_key":"{prefix}:{number}"{comma}{rest}"#)))
+    Ok(with_break(format!(r#"{{"idempotency_key":"{prefix}:{number}",{rest}"#)))
 }
 
 /// Without a field that says there is none: a second one beside it would be an error.
@@ -96,8 +98,6 @@ mod tests {
         for (line, sent) in [
             (r#"{"to":1}"#, r#"{"idempotency_key":"p:7","to":1}"#),
             (" { \"to\" : 1 }\r", r#"{"idempotency_key":"p:7","to" : 1 }"#),
-            ("{}", r#"{"idempotency_key":"p:7"}"#),
-            ("{ }", r#"{"idempotency_key":"p:7"}"#),
             (r#"{"to":1,"idempotency_key":"own"}"#, r#"{"to":1,"idempotency_key":"own"}"#),
             (r#"{"idempotency_key":null,"to":1}"#, r#"{"idempotency_key":"p:7","to":1}"#),
             (
@@ -123,6 +123,9 @@ mod tests {
             r#"{"to":1"#,
             r#"{"to":1}x"#,
             "null",
+            "{}",
+            r#"{"to":null}"#,
+            r#"{"line":3,"status":400,"text":"nonsense"}"#,
             r#"{"idempotency_key":1}"#,
         ] {
             assert!(key(line).is_err(), "{line}");
@@ -131,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_prefix_with_quotes_is_still_json() {
-        let line = keyed("{}", r#"a"\b"#, 1).unwrap();
+        let line = keyed(r#"{"to":1}"#, r#"a"\b"#, 1).unwrap();
         let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
         assert_eq!(line["idempotency_key"], r#"a"\b:1"#);
         assert!(prefix("é").is_err() && prefix("").is_err() && prefix(&"a".repeat(201)).is_err());

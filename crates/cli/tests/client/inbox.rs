@@ -32,7 +32,7 @@ async fn the_newest_are_listed_a_line_each() {
     archived["from"] = json!({"id": null, "name": "A service with a long name"});
     let unread = notification(0xabcd_ef01, "Two\nlines");
     let server = Server::with([page(&[unread, read, archived], Some("c"))]).await;
-    let ended = Program::at(&server).run(&["inbox", "1"]).await;
+    let ended = Program::at(&server).run(&["inbox", "1", "--limit", "3"]).await;
     assert_eq!(ended.code, 0, "{ended:?}");
     assert_eq!(
         ended.stdout,
@@ -41,7 +41,7 @@ async fn the_newest_are_listed_a_line_each() {
          - abcdef03  2026-11-26 11:25Z  A service with …  Kept\n\
          3 unread, 1 new; there are more: --all\n"
     );
-    assert_eq!(server.lines(), ["GET /v1/users/1/notifications?limit=20&status=inbox"]);
+    assert_eq!(server.lines(), ["GET /v1/users/1/notifications?limit=3&status=inbox"]);
 }
 
 #[tokio::test]

@@ -51,7 +51,8 @@ impl Batch {
                 json!({"line": number, "status": 503, "code": "broker_unavailable", "detail": "the broker is away"}),
             );
         }
-        let to = request["to"].clone();
+        // Answers print ids as strings.
+        let to = request["to"].as_str().map_or_else(|| request["to"].to_string(), str::to_owned);
         if to == "nobody" {
             return Some(
                 json!({"line": number, "status": 404, "code": "user_not_found", "detail": "no such user: nobody"}),
