@@ -45,8 +45,8 @@ enum Action {
     },
 }
 
-/// How many users are asked for at once.
-const PAGE: usize = 1_000;
+/// How many users are asked for at once: the most that a page has.
+const PAGE: usize = 200;
 
 #[derive(Deserialize)]
 struct Page {
@@ -61,7 +61,7 @@ struct Named<'a> {
 
 #[derive(Deserialize)]
 struct Removed {
-    hidden_at: Option<String>,
+    hidden_at: String,
     purged_by: Option<String>,
 }
 
@@ -127,12 +127,9 @@ impl UsersCommand {
             return output.json(answer.body());
         }
         let Removed { hidden_at, purged_by } = answer.decode()?;
-        let or_unknown = |time: Option<String>| time.unwrap_or_else(|| "unknown".to_owned());
-        output.whole_line(&format!(
-            "{id} removed: hidden_at {}, purged_by {}",
-            or_unknown(hidden_at),
-            or_unknown(purged_by)
-        ))
+        // Null where the log keeps its records for good.
+        let purged_by = purged_by.as_deref().unwrap_or("never");
+        output.whole_line(&format!("{id} removed: hidden_at {hidden_at}, purged_by {purged_by}"))
     }
 }
 

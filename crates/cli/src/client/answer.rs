@@ -57,11 +57,7 @@ impl Answer {
 
     /// Whether the same request may be answered otherwise before long.
     pub(super) fn may_pass(&self) -> bool {
-        match self.status {
-            429 | 502 | 503 | 504 => true,
-            207 => self.failed_for_now(),
-            _ => false,
-        }
+        is_for_now(self.status) || (self.status == 207 && self.failed_for_now())
     }
 
     /// When to try again, as the server would have it. The form that is a date is not read: what
@@ -102,9 +98,10 @@ impl Answer {
     }
 }
 
-/// Whether what has this status may succeed later.
+/// Whether what has this status may succeed later: a body that came too slowly, too much at once,
+/// and what is away.
 pub(crate) fn is_for_now(status: u16) -> bool {
-    matches!(status, 429 | 502 | 503 | 504)
+    matches!(status, 408 | 429 | 502 | 503 | 504)
 }
 
 #[derive(Deserialize)]

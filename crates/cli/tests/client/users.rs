@@ -19,10 +19,7 @@ async fn all_pages_are_listed() {
     let ended = program.run(&["users"]).await;
     assert_eq!(ended.code, 0, "{ended:?}");
     assert_eq!(ended.stdout, "1         Emma\nalice@example.org  A\u{fffd}[2J\n");
-    assert_eq!(
-        server.lines(),
-        ["GET /v1/users?limit=1000", "GET /v1/users?limit=1000&cursor=c%2F1"]
-    );
+    assert_eq!(server.lines(), ["GET /v1/users?limit=200", "GET /v1/users?limit=200&cursor=c%2F1"]);
 }
 
 #[tokio::test]
