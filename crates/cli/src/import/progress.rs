@@ -77,19 +77,21 @@ impl Progress {
         let done = reached.offset.saturating_sub(self.first_offset);
         let seconds = self.began.elapsed().as_secs_f64().max(0.001);
         let a_second = done as f64 / seconds;
+        let of = self.total_bytes.map(|total| format!(" of {}", HumanBytes(total)));
         let mut sentence = format!(
-            "{}, {} at {}/s",
+            "{}, {}{} at {}/s",
             lines(reached),
             HumanBytes(reached.offset),
+            of.unwrap_or_default(),
             HumanBytes(a_second as u64)
         );
         if let Some(total) = self.total_bytes
             && a_second > 0.0
         {
             let left = total.saturating_sub(reached.offset) as f64 / a_second;
-            // A day is enough of a warning, and no duration overflows.
+            // A year is enough of a warning, and no duration overflows.
             let left = HumanDuration(Duration::from_secs_f64(left.min(86_400.0 * 365.0)));
-            sentence.push_str(&format!(" of {}, {left} left", HumanBytes(total)));
+            sentence.push_str(&format!(", {left} left"));
         }
         sentence
     }

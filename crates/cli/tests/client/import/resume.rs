@@ -1,6 +1,7 @@
 //! Imports that are interrupted, and go on.
 
 use std::fs;
+use std::process::Command;
 
 use super::{assert_applied_once, file, import, numbered};
 use crate::program::{Program, end};
@@ -125,4 +126,25 @@ async fn what_failed_before_is_still_known_when_it_goes_on() {
     assert_eq!((ended.code, ended.stdout), (4, format!("{} sent, 1 failed\n", MANY + 10)));
     let failures = fs::read_to_string(program.home().join("some.failed.ndjson")).unwrap();
     assert_eq!(failures.lines().count(), 1);
+}
+
+#[tokio::test]
+async fn interrupted_it_keeps_how_far_it_came_and_says_so() {
+    let server = Server::start().await;
+    let program = Program::at(&server);
+    let path = file(&program, "some.ndjson", &[&numbered(MANY)]);
+    server.state().batch.holds_after = Some(MANY / 2);
+    let child = program.spawn(&["import", path.to_str().unwrap()]);
+    eventually(|| server.state().batch.lines() > MANY / 2).await;
+    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupt.unwrap().success());
+    let ended = end(child).await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (1, ""), "{ended:?}");
+    assert!(ended.stderr.contains("stopped"), "{ended:?}");
+    assert!(ended.stderr.contains("lines are done; to go on, run the same command"), "{ended:?}");
+    server.state().batch.holds_after = None;
+    let ended = import(&program, &path, &[]).await;
+    assert_eq!((ended.code, ended.stdout), (0, format!("{MANY} sent, 0 failed\n")));
+    assert!(ended.stderr.contains("going on behind line "), "{}", ended.stderr);
+    assert_applied_once(&server, MANY);
 }
