@@ -14,6 +14,7 @@ mod cluster;
 mod error;
 mod fetched;
 mod group;
+mod inspection;
 mod leader;
 mod partitioner;
 mod produce;
@@ -31,6 +32,9 @@ pub use cluster::ClusterConfig;
 pub use error::Error;
 pub use fetched::Fetched;
 pub use group::GroupOffsets;
+pub use inspection::{
+    Inspection, ProduceQuota, TopicInspection, ends, inspect, produce_quotas, reach,
+};
 pub use partitioner::{Partitioner, UnknownPartitioner};
 pub use produce::{Lane, ProduceError, ProtocolCode};
 pub use reader::{FetchError, Reader, Wait};
