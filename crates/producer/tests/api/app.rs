@@ -11,7 +11,7 @@ use models::{
     TopicId, User,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use producer::{Application, Config, ProducerArgs};
+use producer::{Application, Config, ProducerArgs, Users};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Body, Method, RequestBuilder};
 use tempfile::TempDir;
@@ -43,7 +43,11 @@ fn topics() -> TopicsConfig {
 
 /// A publisher on any free address.
 pub(crate) fn config(broker: &TestBroker) -> Config {
-    let args = ProducerArgs { producer_addr: "127.0.0.1:0".into(), produce_timeout_ms: 5_000 };
+    let args = ProducerArgs {
+        producer_addr: "127.0.0.1:0".into(),
+        produce_timeout_ms: 5_000,
+        users: Users::Directory,
+    };
     let mut config = args.config(broker.cluster(), topics());
     config.server.workers = 2;
     config
