@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use broker::Broker;
+use broker::{Broker, Faults};
 use kafka::{ClusterConfig, Lane, Reader, TopicsConfig, Wait, Writer, WriterConfig, WriterMetrics};
 use models::{
     DirectoryChange, Event, Notification, Offset, Partition, Place, Record, Sent, Timestamp,
@@ -92,6 +92,11 @@ impl TestBroker {
 
     pub(crate) async fn start_again(&mut self) {
         self.running = Some(Broker::start(self.config.clone()).await.unwrap());
+    }
+
+    /// What it is to do wrong.
+    pub(crate) fn faults(&self) -> &Faults {
+        self.running.as_ref().unwrap().faults()
     }
 
     /// Another broker, with all it has, takes the place of this one.
