@@ -79,12 +79,20 @@ impl<T> Pass<T> {
     }
 }
 
+/// What a client gets.
+pub(crate) enum Piece {
+    /// Results, whole lines.
+    Results(Bytes),
+    /// That was all. Where it does not come, results are missing.
+    End,
+}
+
 /// Does the work of a batch, until the last line is answered, the client does not take its answers
 /// any more, or `stop`: lines that were read by then are answered.
 pub(crate) async fn run<S, E, W>(
     lines: Lines<S>,
     work: W,
-    results: Sender<Bytes>,
+    pieces: Sender<Piece>,
     unread_timeout: Duration,
     stop: CancellationToken,
 ) where
@@ -100,7 +108,7 @@ pub(crate) async fn run<S, E, W>(
     };
     tokio::select! {
         () = reading => {}
-        () = finish(&work, receiver, &results, unread_timeout) => {}
+        () = finish(&work, receiver, &pieces, unread_timeout) => {}
     }
 }
 
@@ -137,7 +145,7 @@ async fn read<S, E, W>(
 async fn finish<W: Work>(
     work: &W,
     mut parts: Receiver<Part<W::InHand>>,
-    results: &Sender<Bytes>,
+    pieces: &Sender<Piece>,
     unread_timeout: Duration,
 ) {
     while let Some(part) = parts.recv().await {
@@ -149,12 +157,14 @@ async fn finish<W: Work>(
         if out.is_empty() {
             continue;
         }
-        let sending = results.send(out.into());
+        let sending = pieces.send(Piece::Results(out.into()));
         if !matches!(tokio::time::timeout(unread_timeout, sending).await, Ok(Ok(()))) {
             // The client is gone, or does not read: what is in the log stays there.
             return;
         }
     }
+    // Whoever does not take the end knows no more than who is cut off, and has as little.
+    let _ = tokio::time::timeout(unread_timeout, pieces.send(Piece::End)).await;
 }
 
 /// Adds `{"line":2,"status":404,"code":"user_not_found","detail":"..."}`.

@@ -1,15 +1,13 @@
 //! `POST /v1/notifications/batch` and `POST /v1/users/batch`: NDJSON in, NDJSON out.
 
-use std::convert::Infallible;
-
 use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use futures_util::stream;
+use futures_util::{Stream, stream};
 use service::{Code, Problem, require_media_type};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, Receiver};
 
 use super::Shared;
-use crate::batch::{self, Lines, NewUsers, Notifications, Work};
+use crate::batch::{self, Lines, NewUsers, Notifications, Piece, Work};
 use crate::problem::RETRY_AFTER;
 
 /// Newline-delimited JSON (<https://github.com/ndjson/ndjson-spec>).
@@ -17,7 +15,7 @@ const NDJSON: &str = "application/x-ndjson";
 
 /// Pieces of results that wait for the connection. More, and a client that does not read costs more
 /// memory.
-const RESULTS_WAITING: usize = 2;
+const PIECES_WAITING: usize = 2;
 
 /// Send many notifications.
 ///
@@ -95,18 +93,31 @@ fn respond(
         let detail = format!("{} batches are in hand already", shared.batch.at_once);
         Problem::new(Code::TooManyRequests, detail).retry_after(RETRY_AFTER).close()
     })?;
-    let (results, waiting) = mpsc::channel::<Bytes>(RESULTS_WAITING);
+    let (pieces, waiting) = mpsc::channel(PIECES_WAITING);
     let lines = Lines::new(payload, shared.batch.idle_timeout);
-    let running =
-        batch::run(lines, work, results, shared.batch.unread_timeout, shared.stop.clone());
+    let running = batch::run(lines, work, pieces, shared.batch.unread_timeout, shared.stop.clone());
     // A task of its own: the connection does not look at its answer while the client does not read it.
     actix_web::rt::spawn(async move {
         running.await;
         drop(permit);
     });
-    let next = async |mut waiting: mpsc::Receiver<Bytes>| {
-        let results = waiting.recv().await?;
-        Some((Ok::<_, Infallible>(results), waiting))
-    };
-    Ok(HttpResponse::Ok().content_type(NDJSON).streaming(stream::unfold(waiting, next)))
+    Ok(HttpResponse::Ok().content_type(NDJSON).streaming(results(waiting)))
 }
+
+/// The body of the answer. Where the end does not come it breaks off, so that nobody takes what there
+/// is for all.
+fn results(waiting: Receiver<Piece>) -> impl Stream<Item = Result<Bytes, CutOff>> {
+    stream::unfold(Some(waiting), async |waiting: Option<Receiver<Piece>>| {
+        let mut waiting = waiting?;
+        match waiting.recv().await {
+            Some(Piece::Results(results)) => Some((Ok(results), Some(waiting))),
+            Some(Piece::End) => None,
+            None => Some((Err(CutOff), None)),
+        }
+    })
+}
+
+/// Results were left unread for too long.
+#[derive(Debug, thiserror::Error)]
+#[error("the client did not read its results in time")]
+struct CutOff;

@@ -100,8 +100,11 @@ async fn one_that_waits_for_another_gives_up_at_its_deadline() {
     let body = json!({"to": 1, "message": "hi"});
     let (first, second) = tokio::join!(v1.publish_with("k", &body), v1.publish_with("k", &body));
     for answer in [&first, &second] {
-        answer.is_problem(503, "broker_unavailable", "a retry with the same");
+        answer.is_problem(503, "broker_unavailable", "");
     }
+    // The other one may have had the key at the very end, and had no time to write.
+    let unknown = [&first, &second].into_iter().filter(|it| it.body.contains("is unknown"));
+    assert!(unknown.count() > 0, "{first:?} {second:?}");
     app.broker.faults().clear();
     // Now or never: its outcome was unknown, so it is written again.
     eventually(soon(), async || v1.publish_with("k", &body).await.status == 201).await;
@@ -144,7 +147,7 @@ async fn what_is_no_key_is_400() {
     let v1 = app.v1();
     let body = json!({"to": 1, "message": "hi"}).to_string();
     let long = "x".repeat(256);
-    for key in ["", " ", "two words", "tab\t", "gr\u{fc}n", long.as_str()] {
+    for key in ["", " ", "two words", "tab\tbed", "gr\u{fc}n", long.as_str()] {
         let request = v1.posting(JSON, SEND, body.clone()).header("Idempotency-Key", key);
         let detail = "header Idempotency-Key: not 1 to 255 visible ASCII characters";
         answer(request).await.is_problem(400, "invalid_request", detail);
