@@ -62,9 +62,10 @@ impl From<SendError> for Problem {
                 Self::new(Code::UserNotFound, format!("there is no user with the id {id}"))
             }
             SendError::Produce(error) => explain(error),
-            SendError::DirectoryBehind(_) | SendError::EndUnknown | SendError::NotReadBack => {
-                unavailable(error.to_string())
-            }
+            SendError::DirectoryBehind(_)
+            | SendError::Change(_)
+            | SendError::EndUnknown
+            | SendError::NotReadBack => unavailable(error.to_string()),
             SendError::Encode(error) => {
                 // It names no text: texts are always written.
                 tracing::error!(%error, "a record cannot be written as JSON");

@@ -72,6 +72,9 @@ pub(crate) enum SendError {
     /// The log did not take it.
     #[error(transparent)]
     Produce(#[from] ProduceError),
+    /// The log did not take a change of a user, or not all of it.
+    #[error("{0}; the change may be written in part or whole, and repeating it is harmless")]
+    Change(ProduceError),
     /// The log cannot be asked where it ends.
     #[error("the log cannot be asked where it ends")]
     EndUnknown,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use kafka::{Begun, End, Lane};
-use models::{DirectoryChange, Erased, NotificationId, Record, Timestamp, User, UserId};
+use models::{DirectoryChange, Erased, NotificationId, Offset, Record, Timestamp, User, UserId};
 use tokio::time::Instant;
 
 use super::{Publisher, SendError};
@@ -30,7 +30,7 @@ impl Publisher {
         deadline: Instant,
     ) -> Result<bool, SendError> {
         let record = DirectoryChange::Present(user).to_record(now)?;
-        let offset = self.writers.users.produce(record, Lane::Single, deadline).await?;
+        let offset = self.write_user(record, deadline).await?;
         self.directory.applied(offset, deadline).await.map_err(|_| SendError::NotReadBack)
     }
 
@@ -52,7 +52,7 @@ impl Publisher {
         begun: Begun,
         deadline: Instant,
     ) -> Result<bool, SendError> {
-        let offset = begun.outcome().await?;
+        let offset = begun.outcome().await.map_err(SendError::Change)?;
         self.directory.applied(offset, deadline).await.map_err(|_| SendError::NotReadBack)
     }
 
@@ -103,17 +103,23 @@ impl Publisher {
             Ok(Err(_)) | Err(_) => return Err(SendError::EndUnknown),
         };
         let tombstone = DirectoryChange::Removed(id.clone()).to_record(now)?;
-        let removed = self.writers.users.produce(tombstone, Lane::Single, deadline).await?;
+        let removed = self.write_user(tombstone, deadline).await?;
         let event_id = NotificationId::new();
         let erased =
             Erased { id: event_id, user_id: id, erased_at: now, before, fingerprint: None };
         let record = Record::of_erased(&erased)?;
-        self.writer(partition)?.produce(record, Lane::Single, deadline).await?;
+        let writing = self.writer(partition)?.produce(record, Lane::Single, deadline);
+        writing.await.map_err(SendError::Change)?;
         let read_back = self.directory.applied(removed, deadline).await;
         read_back.map_err(|_| SendError::NotReadBack)?;
         let purged_after = self.topics.purged_after.map(|it| i64::try_from(it.as_millis()));
         let purged_at = |ms: i64| Timestamp::from_ms_clamped(now.as_ms().saturating_add(ms));
         let purged_by = purged_after.map(|ms| purged_at(ms.unwrap_or(i64::MAX)));
         Ok(Deletion { hidden_at: now, purged_by })
+    }
+
+    async fn write_user(&self, record: Record, deadline: Instant) -> Result<Offset, SendError> {
+        let writing = self.writers.users.produce(record, Lane::Single, deadline);
+        writing.await.map_err(SendError::Change)
     }
 }

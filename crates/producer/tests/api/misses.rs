@@ -27,11 +27,18 @@ async fn whoever_was_created_elsewhere_a_moment_ago_is_found() {
 async fn misses_at_once_share_their_questions() {
     let app = TestApp::spawn().await;
     let v1 = app.v1();
+    let faults = app.broker.faults();
+    faults.stall(ApiKey::ListOffsets);
     let mut asks = tokio::task::JoinSet::new();
-    for number in 0..500 {
+    for number in 0..200 {
         let path = format!("/v1/users/nobody-{number}");
         asks.spawn(crate::app::answer(v1.request(reqwest::Method::GET, &path)));
     }
+    eventually(soon(), async || faults.held() > 0).await;
+    // Enough time for a second question, if there were one.
+    assert_eq!(v1.publish(&json!({"to": 1, "message": "hi"})).await.status, 201);
+    assert_eq!(faults.held(), 1);
+    faults.clear();
     for answer in asks.join_all().await {
         answer.is_problem(404, "user_not_found", "nobody-");
     }

@@ -91,6 +91,9 @@ async fn where_the_acknowledgement_does_not_come_the_outcome_is_unknown() {
     app.broker.faults().stall(ApiKey::Produce);
     let lost = v1.publish(&json!({"to": 1, "message": "hi"})).await;
     lost.is_problem(503, "broker_unavailable", "whether it was written is unknown; a retry");
+    for changed in [v1.put_user("5", &json!({"name": "Eve"})).await, v1.delete_user("1").await] {
+        changed.is_problem(503, "broker_unavailable", "repeating it is harmless");
+    }
     assert_eq!(app.messages().await, ["hi"]);
 }
 
