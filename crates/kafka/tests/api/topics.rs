@@ -77,6 +77,7 @@ async fn three_topics_are_made_with_the_settings_of_the_log() {
             topic_id,
             partitions: 6,
             partitioner: Partitioner::Java,
+            purged_after: Some(Duration::from_secs(91 * 24 * 60 * 60)),
         }
     );
     assert_eq!(partitions, 6);
@@ -122,6 +123,20 @@ async fn the_second_time_nothing_changes() {
     let other = TopicsConfig { partitions_at_creation: 3, ..config() };
     assert_eq!(broker.ensure_as(&other).await.unwrap(), first);
     assert_eq!(broker.records("n.users").await, records);
+}
+
+#[tokio::test]
+async fn topics_know_when_a_record_is_gone_for_good() {
+    for (retention_ms, purged_after) in [
+        ("60000", Some(Duration::from_millis(60_000 + 5_000))),
+        ("0", Some(Duration::from_secs(5))),
+        ("-1", None),
+    ] {
+        let broker = TestBroker::start().await;
+        let settings = [("retention.ms", retention_ms), ("segment.ms", "5000")];
+        broker.wire().await.create_topic("n", 1, &settings).await;
+        assert_eq!(broker.ensure().await.unwrap().purged_after, purged_after, "{retention_ms}");
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,11 @@ use crate::support::{
 type Produced = Result<Offset, ProduceError>;
 
 /// Puts records into a lane, in this order, without waiting for any of them.
-async fn begin_all(writer: &Writer, lane: Lane, records: Vec<Record>) -> Vec<Begun<Produced>> {
+pub(crate) async fn begin_all(
+    writer: &Writer,
+    lane: Lane,
+    records: Vec<Record>,
+) -> Vec<Begun<Produced>> {
     let mut begun = Vec::new();
     for record in records {
         let writer = writer.clone();
@@ -22,7 +26,7 @@ async fn begin_all(writer: &Writer, lane: Lane, records: Vec<Record>) -> Vec<Beg
     begun
 }
 
-async fn offsets(begun: Vec<Begun<Produced>>) -> Vec<i64> {
+pub(crate) async fn offsets(begun: Vec<Begun<Produced>>) -> Vec<i64> {
     let mut offsets = Vec::new();
     for waiting in begun {
         offsets.push(waiting.await.unwrap().0);
