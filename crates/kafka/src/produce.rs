@@ -49,6 +49,13 @@ pub enum ProduceError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProtocolCode(ResponseError);
 
+impl ProtocolCode {
+    /// Whether the record is larger than the broker takes, by a limit of the topic's.
+    pub fn is_too_large(self) -> bool {
+        matches!(self.0, ResponseError::MessageTooLarge | ResponseError::RecordListTooLarge)
+    }
+}
+
 impl std::fmt::Display for ProtocolCode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:?}", self.0)

@@ -90,6 +90,8 @@ pub(crate) struct Queue {
     lanes: Mutex<Lanes>,
     max_bytes: usize,
     changed: Notify,
+    /// Something was taken out, for the one who waits for room.
+    room: Notify,
 }
 
 #[derive(Default)]
@@ -107,7 +109,7 @@ const MAX_REQUEST_BYTES: usize = 900_000;
 
 impl Queue {
     pub(crate) fn new(max_bytes: usize) -> Self {
-        Self { lanes: Mutex::default(), max_bytes, changed: Notify::new() }
+        Self { lanes: Mutex::default(), max_bytes, changed: Notify::new(), room: Notify::new() }
     }
 
     /// Adds a record, or answers it at once: busy, or stopped. Whoever adds it sees to its being
@@ -123,6 +125,37 @@ impl Queue {
             return pending.answer(Err(ProduceError::Busy));
         }
         lanes.push(lane, pending);
+    }
+
+    /// Adds of a batch's records, from the first on, as many as there is room for, and answers at
+    /// once those that can never have room: larger than what a batch may hold, or stopped. The one
+    /// who adds is alone in it, waits for [`Queue::room`], and comes again with the rest.
+    pub(crate) fn push_while_room(&self, batch: &mut VecDeque<Pending>) {
+        let mut refused = Vec::new();
+        let mut lanes = self.lock();
+        while let Some(next) = batch.front() {
+            let is_for_good = lanes.is_closed || next.size_bytes > self.max_bytes / 2;
+            if !is_for_good && !lanes.has_room(Lane::Batch, next.size_bytes, self.max_bytes) {
+                break;
+            }
+            let Some(next) = batch.pop_front() else { break };
+            if is_for_good {
+                refused.push(next);
+            } else {
+                lanes.push(Lane::Batch, next);
+            }
+        }
+        let is_closed = lanes.is_closed;
+        drop(lanes);
+        for pending in refused {
+            let error = if is_closed { ProduceError::Stopped } else { ProduceError::Busy };
+            pending.answer(Err(error));
+        }
+    }
+
+    /// Waits until something was taken out since the last time.
+    pub(crate) async fn room(&self) {
+        self.room.notified().await;
     }
 
     /// Lets [`Queue::waits_for_writing`] look.
@@ -154,6 +187,7 @@ impl Queue {
     /// Takes what goes into the next request, if anything waits.
     pub(crate) fn take(&self) -> Option<Vec<Pending>> {
         let taken = self.lock().take_request();
+        self.room.notify_one();
         (!taken.is_empty()).then_some(taken)
     }
 
@@ -162,12 +196,15 @@ impl Queue {
         let mut lanes = self.lock();
         let next = lanes.single.front().or(lanes.batch.front())?;
         let is_alone = next.handover.is(handover) && lanes.len() == 1;
-        is_alone.then(|| lanes.take_request())
+        let taken = is_alone.then(|| lanes.take_request());
+        self.room.notify_one();
+        taken
     }
 
     /// Tells those that have waited past their deadline.
     pub(crate) fn drop_expired(&self, now: Instant) {
         let expired = self.lock().take_expired(now);
+        self.room.notify_one();
         for pending in expired {
             pending.expire();
         }
@@ -177,6 +214,7 @@ impl Queue {
     pub(crate) fn close(&self) {
         self.lock().is_closed = true;
         self.changed.notify_one();
+        self.room.notify_one();
     }
 
     /// Records and bytes that wait.

@@ -38,6 +38,9 @@ pub struct Topics {
     pub partitions: i32,
     /// The rule that spreads them.
     pub partitioner: Partitioner,
+    /// How long after it was written a record is gone from the notifications topic's files at the
+    /// latest: its `retention.ms` and its `segment.ms`. None where it keeps records for good.
+    pub purged_after: Option<Duration>,
 }
 
 impl Topics {
@@ -115,7 +118,7 @@ pub async fn ensure(
         ]
     })
     .await?;
-    check_settings(&mut connection, &config.topic, &users).await?;
+    let settings = check_settings(&mut connection, &config.topic, &users).await?;
     let [notifications, ..] = found;
     let layout =
         layout::ensure(cluster, &users, config, notifications.partitions, seed, now).await?;
@@ -126,7 +129,15 @@ pub async fn ensure(
         topic_id: notifications.topic_id,
         partitions: layout.partitions,
         partitioner: layout.partitioner,
+        purged_after: purged_after(&settings),
     })
+}
+
+/// What a broker may still keep of a record after its retention: the segment it is in ends with a
+/// record that is up to `segment.ms` younger. A setting below zero is "for good".
+fn purged_after(settings: &admin::Settings) -> Option<Duration> {
+    let ms = |name: &str| settings.get(name)?.parse::<u64>().ok().map(Duration::from_millis);
+    ms("retention.ms")?.checked_add(ms("segment.ms").unwrap_or_default())
 }
 
 /// As [`ensure`], again and again while Kafka cannot be asked, until `stop`: then `None`.
@@ -177,7 +188,7 @@ async fn check_settings(
     connection: &mut Connection,
     notifications: &str,
     users: &str,
-) -> Result<(), TopicsError> {
+) -> Result<admin::Settings, TopicsError> {
     let [of_notifications, of_users] =
         admin::describe_configs(connection, [notifications, users]).await?;
     let has = |settings: &admin::Settings, name: &str, value: &str| {
@@ -200,7 +211,7 @@ async fn check_settings(
              set its cleanup.policy to compact"
         )));
     }
-    Ok(())
+    Ok(of_notifications)
 }
 
 /// What changed under a running service.

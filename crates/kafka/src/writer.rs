@@ -8,6 +8,7 @@ mod metrics;
 mod task;
 mod ways;
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -43,6 +44,46 @@ pub struct Writer {
     queue: Arc<Queue>,
     /// Who holds it writes.
     turn: Arc<Mutex<Task>>,
+    /// Who holds it puts records of a batch into the queue.
+    batches: Arc<Mutex<()>>,
+}
+
+/// A record that was handed over to a writer.
+#[must_use = "whether it was written is its outcome"]
+pub struct Begun {
+    answer: oneshot::Receiver<Result<Offset, ProduceError>>,
+    handover: Handover,
+    deadline: Instant,
+}
+
+impl Begun {
+    /// Waits for the record's offset, until its deadline.
+    ///
+    /// # Errors
+    /// See [`ProduceError`]; it says whether the record may be in the log all the same.
+    pub async fn outcome(self) -> Result<Offset, ProduceError> {
+        match tokio::time::timeout_at(self.deadline, self.answer).await {
+            Ok(Ok(result)) => result,
+            // Taken back, it is never sent; too late for that, it is on its way.
+            Ok(Err(_)) | Err(_) => {
+                Err(ProduceError::DeadlinePassed { may_be_written: !self.handover.take_back() })
+            }
+        }
+    }
+}
+
+/// A record to hand over, and its outcome. One that is too large has its outcome already.
+fn begin(record: Record, deadline: Instant) -> (Option<Pending>, Begun) {
+    let (reply, answer) = oneshot::channel();
+    let handover = Handover::default();
+    let begun = Begun { answer, handover: handover.clone(), deadline };
+    let size_bytes = record.size_bytes();
+    if size_bytes > MAX_RECORD_BYTES {
+        // Whoever would hear of it is here.
+        let _ = reply.send(Err(ProduceError::TooLarge { size_bytes }));
+        return (None, begun);
+    }
+    (Some(Pending::new(record, deadline, handover, reply)), begun)
 }
 
 /// The work of a writer, to be spawned.
@@ -61,7 +102,7 @@ impl Writer {
         let queue = Arc::new(Queue::new(config.max_queued_bytes));
         let task = Task::new(cluster, topic.into(), partition, queue.clone(), metrics);
         let turn = Arc::new(Mutex::new(task));
-        let writer = Self { queue, turn };
+        let writer = Self { queue, turn, batches: Arc::default() };
         (writer.clone(), Box::pin(async move { writer.run().await }))
     }
 
@@ -81,14 +122,16 @@ impl Writer {
         lane: Lane,
         deadline: Instant,
     ) -> Result<Offset, ProduceError> {
-        let size_bytes = record.size_bytes();
-        if size_bytes > MAX_RECORD_BYTES {
-            return Err(ProduceError::TooLarge { size_bytes });
-        }
-        let (reply, answer) = oneshot::channel();
-        let handover = Handover::default();
-        self.queue.push(lane, Pending::new(record, deadline, handover.clone(), reply));
-        match self.turn_for(&handover) {
+        self.begin(record, lane, deadline).outcome().await
+    }
+
+    /// The first half of [`Writer::produce`]: the record has its place among the others when this
+    /// returns.
+    pub fn begin(&self, record: Record, lane: Lane, deadline: Instant) -> Begun {
+        let (pending, begun) = begin(record, deadline);
+        let Some(pending) = pending else { return begun };
+        self.queue.push(lane, pending);
+        match self.turn_for(&begun.handover) {
             // A task of its own, which goes on whether its caller does or not: all who come meanwhile
             // wait for its turn to end.
             Some((mut task, pending)) => drop(tokio::spawn(async move {
@@ -96,12 +139,42 @@ impl Writer {
             })),
             None => self.queue.wake(),
         }
-        match tokio::time::timeout_at(deadline, answer).await {
-            Ok(Ok(result)) => result,
-            // Taken back, it is never sent; too late for that, it is on its way.
-            Ok(Err(_)) | Err(_) => {
-                Err(ProduceError::DeadlinePassed { may_be_written: !handover.take_back() })
+        begun
+    }
+
+    /// The same for records of a batch, in this order, but where there is no room it waits for it:
+    /// until the deadline, behind other batches that wait already. Each record has an outcome.
+    ///
+    /// # Cancel safety
+    /// Cancelled, records may or may not be appended, the first ones rather than the last.
+    pub async fn begin_batch(&self, records: Vec<Record>, deadline: Instant) -> Vec<Begun> {
+        let mut batch = VecDeque::with_capacity(records.len());
+        let mut all = Vec::with_capacity(records.len());
+        for record in records {
+            let (pending, begun) = begin(record, deadline);
+            batch.extend(pending);
+            all.push(begun);
+        }
+        let handing_over = self.hand_over(&mut batch);
+        if tokio::time::timeout_at(deadline, handing_over).await.is_err() {
+            for pending in batch {
+                pending.expire();
             }
+        }
+        all
+    }
+
+    /// One batch at a time waits for room, in the order of coming: a large record is not overtaken
+    /// again and again by small ones.
+    async fn hand_over(&self, batch: &mut VecDeque<Pending>) {
+        let _turn = self.batches.lock().await;
+        loop {
+            self.queue.push_while_room(batch);
+            self.queue.wake();
+            if batch.is_empty() {
+                return;
+            }
+            self.queue.room().await;
         }
     }
 

@@ -18,6 +18,7 @@ mod position;
 mod raw_json;
 mod record;
 mod relay;
+mod request_id;
 pub mod schema;
 mod send;
 mod text_limits;
@@ -25,6 +26,7 @@ mod time;
 mod undecodable;
 mod user;
 mod user_name;
+mod users_cursor;
 mod view;
 
 pub use command::{Change, Changed, Erased, Selection};
@@ -40,13 +42,15 @@ pub use notification_id::NotificationId;
 pub use position::{InvalidPosition, Position};
 pub use raw_json::RawJson;
 pub use record::{Record, TYPE_CHANGED, TYPE_ERASED, TYPE_SENT};
+pub use request_id::RequestId;
 pub use send::{
     MAX_DATA_DEPTH, MAX_RECIPIENTS, MAX_TAG_CHARACTERS, MAX_TAGS, MAX_TITLE_CHARACTERS,
-    MAX_URL_CHARACTERS, Recipients, SendFrom, SendRequest,
+    MAX_URL_CHARACTERS, Recipients, SendBody, SendFrom, SendRequest,
 };
 pub use text_limits::InvalidText;
 pub use time::{InvalidTimestamp, Timestamp};
 pub use undecodable::Undecodable;
 pub use user::{InvalidUserId, MAX_USER_ID_BYTES, User, UserId, seed_users};
 pub use user_name::{MAX_NAME_CHARACTERS, UserName};
+pub use users_cursor::UsersCursor;
 pub use view::{InboxState, NotificationView, SenderView, UserView};

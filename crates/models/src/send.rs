@@ -5,7 +5,9 @@ use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, de};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::{
@@ -45,15 +47,15 @@ pub struct SendRequest {
     pub message: String,
     /// A headline, of up to 1,000 characters without control characters.
     #[serde(default, deserialize_with = "title")]
-    #[schema(max_length = 1000)]
+    #[schema(schema_with = crate::schema::title)]
     pub title: Option<String>,
     /// Where it leads: http(s), or relative to the site (it begins with one `/`).
     #[serde(default, deserialize_with = "url")]
-    #[schema(max_length = 2048, pattern = r"^(https?://|/).*$")]
+    #[schema(schema_with = crate::schema::url)]
     pub url: Option<String>,
     /// Labels to filter by: up to 20, of 1 to 64 characters without control characters.
     #[serde(default, deserialize_with = "tags")]
-    #[schema(max_items = 20, nullable)]
+    #[schema(schema_with = crate::schema::tags)]
     pub tags: Vec<String>,
     /// How urgent it is, from 1 (lowest) to 5; 3 where none is given.
     #[serde(default, deserialize_with = "crate::notification::null_is_default")]
@@ -69,9 +71,24 @@ pub struct SendRequest {
     pub expires_at: Option<Timestamp>,
     /// In a line of a batch, what the header `Idempotency-Key` is elsewhere.
     #[serde(default)]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
+    #[schema(schema_with = crate::schema::idempotency_key)]
     pub idempotency_key: Option<IdempotencyKey>,
 }
+
+/// The body of a request: a [`SendRequest`] whose key is in the header `Idempotency-Key` instead.
+pub struct SendBody;
+
+impl PartialSchema for SendBody {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = SendRequest::schema();
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            object.properties.remove("idempotency_key");
+        }
+        schema
+    }
+}
+
+impl ToSchema for SendBody {}
 
 /// Who sends: a user, or a service that is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -268,6 +285,9 @@ fn data<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RawJson>, D
     let data: Option<RawJson> = Option::deserialize(deserializer)?;
     if data.as_ref().is_some_and(|data| data.depth() > MAX_DATA_DEPTH) {
         return Err(de::Error::custom(format!("nested deeper than {MAX_DATA_DEPTH}")));
+    }
+    if data.as_ref().is_some_and(RawJson::has_half_a_character) {
+        return Err(de::Error::custom("has an escape that is half of a surrogate pair"));
     }
     Ok(data)
 }

@@ -21,6 +21,11 @@ pub struct BodyLimits {
 #[derive(Clone)]
 pub struct BodyBudget(Arc<Semaphore>);
 
+/// Bytes of a budget that are in use.
+pub struct Reserved {
+    _permit: OwnedSemaphorePermit,
+}
+
 /// Why a body was not read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -70,6 +75,16 @@ impl BodyBudget {
             Ok(result) => result,
             Err(_) => Err(BodyError::TooSlow { timeout: limits.timeout }),
         }
+    }
+
+    /// Takes so many bytes of the budget for what a body becomes, until the answer is dropped.
+    ///
+    /// # Errors
+    /// [`BodyError::Busy`].
+    pub fn reserve(&self, bytes: usize) -> Result<Reserved, BodyError> {
+        let bytes = u32::try_from(bytes).map_err(|_| BodyError::Busy)?;
+        let permit = self.0.clone().try_acquire_many_owned(bytes);
+        Ok(Reserved { _permit: permit.map_err(|_| BodyError::Busy)? })
     }
 
     async fn collect(&self, mut payload: Payload, max_bytes: usize) -> Result<Bytes, BodyError> {

@@ -20,7 +20,7 @@ mod telemetry;
 mod unread;
 
 pub use atoi::{NotAnInteger, atoi};
-pub use body::{BodyBudget, BodyError, BodyLimits};
+pub use body::{BodyBudget, BodyError, BodyLimits, Reserved};
 pub use clock::now;
 pub use current::Current;
 pub use folders::state_folder;

@@ -37,8 +37,8 @@ pub(crate) async fn observe(
     let took = started.elapsed();
     if let Some(metrics) = metrics {
         // A method may be any word; those we do not serve count as one.
-        let method =
-            if method.is_safe() || method.as_str() == "POST" { method.as_str() } else { "other" };
+        let is_served = method.is_safe() || matches!(method.as_str(), "POST" | "PUT" | "DELETE");
+        let method = if is_served { method.as_str() } else { "other" };
         metrics.count(method, &route, status, took);
     }
     if let Some(unread) = unread {

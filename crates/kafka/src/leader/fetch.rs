@@ -62,6 +62,11 @@ impl Leader {
         Ok((self.list_offset(EARLIEST).await?, self.list_offset(LATEST).await?))
     }
 
+    /// The offset behind the last record that is committed to all replicas.
+    pub(crate) async fn end(&mut self) -> Result<Offset, Error> {
+        self.list_offset(LATEST).await
+    }
+
     async fn list_offset(&mut self, end: i64) -> Result<Offset, Error> {
         let call = format!("list offsets of {}-{}", self.topic.name, self.partition);
         let partition = ListOffsetsPartition::default()

@@ -77,6 +77,7 @@ async fn three_topics_are_made_with_the_settings_of_the_log() {
             topic_id,
             partitions: 6,
             partitioner: Partitioner::Java,
+            purged_after: Some(Duration::from_secs(91 * 24 * 60 * 60)),
         }
     );
     assert_eq!(partitions, 6);
