@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use broker::Broker;
-use consumer::{Application, BuildError, Config, ConsumerArgs};
+use consumer::{Application, BuildError, Config, ConsumerArgs, StoreLimitsArgs};
 use kafka::{ClusterConfig, Lane, Topics, TopicsConfig, Writer, WriterConfig, WriterMetrics};
 use models::{
     Notification, NotificationId, Offset, Partition, Record, Sent, Timestamp, User, UserId,
@@ -133,7 +133,12 @@ fn topics() -> TopicsConfig {
 
 /// A query service on any free address.
 pub(crate) fn config(broker: &TestBroker, store: &Path) -> Config {
-    let args = ConsumerArgs { consumer_addr: "127.0.0.1:0".into() };
+    let args = ConsumerArgs {
+        consumer_addr: "127.0.0.1:0".into(),
+        // Nothing listens there.
+        producer_url: "http://127.0.0.1:1".into(),
+        limits: StoreLimitsArgs::default(),
+    };
     let mut config = args.config(store.to_owned(), broker.cluster(), topics());
     config.server.workers = 2;
     config
