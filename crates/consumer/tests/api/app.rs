@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Longer than anything takes that works.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
@@ -206,7 +206,38 @@ impl Answer {
     }
 }
 
+/// A second service, with a store of its own, on the same broker.
+pub(crate) struct Instance {
+    address: SocketAddr,
+    client: reqwest::Client,
+    _stop: DropGuard,
+    _store: TempDir,
+}
+
+impl Instance {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("http://{}{path}", self.address))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        answer(self.request(Method::GET, path)).await
+    }
+}
+
 impl TestApp {
+    /// Another service beside this one, ready to answer.
+    pub(crate) async fn beside(&self) -> Instance {
+        let store = tempfile::tempdir().unwrap();
+        let application = Application::build(config(&self.broker, store.path())).unwrap();
+        let address = application.address();
+        let stop = CancellationToken::new();
+        tokio::spawn(application.run_until_stopped(stop.clone()));
+        let client = self.client.clone();
+        let other = Instance { address, client, _stop: stop.drop_guard(), _store: store };
+        eventually(soon(), async || other.get("/readyz").await.status == 200).await;
+        other
+    }
+
     /// Ready to answer.
     pub(crate) async fn spawn() -> Self {
         Self::spawn_with(|_| {}).await
