@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use reqwest::RequestBuilder;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::{Method, RequestBuilder};
 
 /// An HTTP client.
 #[derive(Clone, Debug)]
@@ -48,6 +48,27 @@ impl Http {
     pub async fn post_form(&self, url: &str, form: String) -> Result<Answer> {
         let request = self.0.post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         answer(request.body(form)).await.with_context(|| format!("POST {url}"))
+    }
+}
+
+impl Http {
+    /// Any method, with a JSON body, and an Idempotency-Key where there is one.
+    ///
+    /// # Errors
+    /// There was no answer.
+    pub async fn json(
+        &self,
+        method: Method,
+        url: &str,
+        body: String,
+        key: Option<&str>,
+    ) -> Result<Answer> {
+        let mut request = self.0.request(method.clone(), url).body(body);
+        request = request.header(CONTENT_TYPE, "application/json");
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        answer(request).await.with_context(|| format!("{method} {url}"))
     }
 }
 

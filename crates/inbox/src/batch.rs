@@ -23,6 +23,8 @@ pub struct Batch {
 pub struct Applied {
     /// Notifications that are now in an inbox and were not before.
     pub sent: usize,
+    /// Notifications that had expired when they were written: in no inbox.
+    pub expired: usize,
     /// Commands that were not applied before, whether or not they changed anything.
     pub commands: usize,
     /// Copies of what was applied before, here or earlier: nothing changed.
@@ -52,6 +54,7 @@ impl Applied {
     pub(crate) fn nothing(next_offset: Offset) -> Self {
         Self {
             sent: 0,
+            expired: 0,
             commands: 0,
             duplicates: 0,
             skipped: 0,
@@ -59,6 +62,21 @@ impl Applied {
             relayed: 0,
             next_offset,
         }
+    }
+
+    /// This and what was applied right before it.
+    pub(crate) fn after(mut self, before: Self) -> Self {
+        self.sent += before.sent;
+        self.expired += before.expired;
+        self.commands += before.commands;
+        self.duplicates += before.duplicates;
+        self.skipped += before.skipped;
+        self.relayed += before.relayed;
+        for (reason, dead) in before.dead {
+            let count = self.dead.get(reason).map_or(0, |later| later.count) + dead.count;
+            self.dead.insert(reason, DeadCount { count, first: dead.first });
+        }
+        self
     }
 
     pub(crate) fn count_dead(&mut self, reason: &'static str, offset: Offset) {

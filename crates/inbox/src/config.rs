@@ -16,7 +16,7 @@ pub struct StoreConfig {
     /// notification), and every look-up of an id that is not version 7 reads from disk.
     pub cache_bytes: u64,
     /// Entries of one partition that are kept in memory before they are written as a table; ids,
-    /// heads and the outbox have a quarter of it each.
+    /// heads, the index and the outbox have a quarter of it each.
     ///
     /// Larger, and a busy partition takes up to five times as much more memory (one buffer being
     /// filled, four waiting to be written, then `apply` waits); smaller than a batch, and every
@@ -35,6 +35,10 @@ pub struct StoreConfig {
     /// while a merge waits for another thread (fjall 3.1.13, `worker_tick`): some processor time in
     /// exchange for a bound.
     pub worker_threads: usize,
+    /// Entries of an inbox that make a block. Larger, and a command that cuts through one, or a page
+    /// that looks into one, reads more; smaller, and more rows of blocks are changed by a command on
+    /// all of an inbox. A change counts for blocks closed later.
+    pub block_entries: u64,
     /// Files kept open, for all partitions together.
     ///
     /// Larger, and it competes with the sockets for the usual limit of 1,024; smaller, and reads
@@ -55,6 +59,7 @@ impl Default for StoreConfig {
             write_buffer_bytes: 8 * MIB,
             journal_bytes: 128 * MIB,
             worker_threads: 2,
+            block_entries: 1_024,
             open_files: 200,
         }
     }
@@ -89,6 +94,13 @@ impl StoreConfig {
 
     /// The outbox is only ever scanned.
     pub(crate) fn of_outbox(&self) -> KeyspaceCreateOptions {
+        KeyspaceCreateOptions::default()
+            .max_memtable_size(self.write_buffer_bytes / 4)
+            .filter_policy(FilterPolicy::all(FilterPolicyEntry::None))
+    }
+
+    /// The index is scanned, and mostly found.
+    pub(crate) fn of_index(&self) -> KeyspaceCreateOptions {
         KeyspaceCreateOptions::default()
             .max_memtable_size(self.write_buffer_bytes / 4)
             .filter_policy(FilterPolicy::all(FilterPolicyEntry::None))

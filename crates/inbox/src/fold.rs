@@ -2,9 +2,10 @@
 
 mod events;
 mod ids;
+mod inbox;
 mod inboxes;
 
-use fjall::{Database, OwnedWriteBatch};
+use fjall::{Database, OwnedWriteBatch, Snapshot};
 use models::{DeadReason, Event, Offset, Place, Record, Undecodable, UnreadableRange, UserId};
 
 use crate::batch::{Applied, Batch};
@@ -21,6 +22,9 @@ pub(crate) struct Ground<'a> {
     pub(crate) home: Home,
     pub(crate) database: Database,
     pub(crate) spaces: &'a Spaces,
+    /// What the store holds; nobody else writes what is read of it.
+    pub(crate) snapshot: Snapshot,
+    pub(crate) block_entries: u64,
     pub(crate) is_home: &'a dyn Fn(&UserId) -> bool,
     /// How far it is folded; none: nothing was applied yet.
     pub(crate) before: Option<Progress>,
@@ -45,52 +49,104 @@ pub(crate) struct Fold<'a> {
     scratch: Vec<u8>,
 }
 
+/// An empty batch, with room for so many rows.
+pub(crate) fn batch(database: &Database, rows: usize) -> OwnedWriteBatch {
+    OwnedWriteBatch::with_capacity(database.clone(), rows)
+        // To the operating system before `commit` returns: what `kill -9` leaves behind.
+        .durability(Some(fjall::PersistMode::Buffer))
+}
+
+/// The rows that follow from what retention has cut of these users' inboxes.
+pub(crate) fn trim(ground: &Ground<'_>, users: &[UserId]) -> Result<OwnedWriteBatch, InboxError> {
+    let mut fold = Fold::nothing(ground, 0);
+    for user_id in users {
+        fold.inboxes.touch(user_id)?;
+    }
+    fold.inboxes.write(&mut fold.rows);
+    Ok(fold.rows)
+}
+
+/// Rows that commands may look at before the batch is written and the rest of it becomes another
+/// one. Larger, and a batch full of commands on long inboxes takes more memory; smaller, and it takes
+/// more writes.
+const MAX_WORK: usize = 100_000;
+
 impl<'a> Fold<'a> {
-    /// Folds a batch into what the store holds.
-    pub(crate) fn of(ground: &'a Ground<'a>, batch: Batch) -> Result<Self, InboxError> {
+    /// Folds a batch into what the store holds, or the first part of one that is too much at once:
+    /// then the rest is handed back.
+    pub(crate) fn of(
+        ground: &'a Ground<'a>,
+        batch: Batch,
+    ) -> Result<(Self, Option<Batch>), InboxError> {
         batch.check_order(ground.home)?;
         let Batch { records, unreadable, next_offset } = batch;
         let first = ground.before.map_or(Offset(0), |before| before.next_offset);
-        let mut fold = Self::nothing(ground, first.max(next_offset), records.len());
-        if let Some((offset, record)) = records.last().filter(|(offset, _)| *offset >= first) {
-            let hash = RecordHash::of(record);
-            fold.progress.last_record = Some(LastRecord { offset: *offset, hash });
-        }
-        for (offset, record) in records {
+        let mut fold = Self::nothing(ground, records.len());
+        let mut records = records.into_iter();
+        while let Some((offset, record)) = records.next() {
             if offset < first {
                 fold.applied.skipped += 1;
-            } else {
-                fold.add(offset, record)?;
+                continue;
+            }
+            let is_enough = fold.inboxes.work > MAX_WORK;
+            if is_enough || records.len() == 0 {
+                let hash = RecordHash::of(&record);
+                fold.progress.last_record = Some(LastRecord { offset, hash });
+            }
+            fold.add(offset, record)?;
+            if is_enough && records.len() > 0 {
+                return Ok(fold.finish_at(
+                    offset.next(),
+                    records.collect(),
+                    unreadable,
+                    next_offset,
+                ));
             }
         }
-        for range in unreadable {
-            if range.last >= first {
-                fold.add_unreadable(range, first);
-            }
-        }
-        Ok(fold.finish())
+        fold.add_all_unreadable(unreadable, first);
+        Ok((fold.finish(first.max(next_offset)), None))
     }
 
-    fn nothing(ground: &'a Ground<'a>, next_offset: Offset, records: usize) -> Self {
+    /// Ends before the batch does.
+    fn finish_at(
+        mut self,
+        end: Offset,
+        records: Vec<(Offset, Record)>,
+        unreadable: Vec<UnreadableRange>,
+        next_offset: Offset,
+    ) -> (Self, Option<Batch>) {
+        let first = self.ground.before.map_or(Offset(0), |before| before.next_offset);
+        let (done, unreadable) = unreadable.into_iter().partition(|range| range.last < end);
+        self.add_all_unreadable(done, first);
+        let rest = Batch { records, unreadable, next_offset };
+        (self.finish(end), Some(rest))
+    }
+
+    fn nothing(ground: &'a Ground<'a>, records: usize) -> Self {
         let nothing_applied = Progress {
-            next_offset,
+            next_offset: Offset(0),
             last_record: None,
             effects_from: ground.effects_from,
             lowest_unknown: None,
+            log_start: Offset(0),
         };
         let before = ground.before.unwrap_or(nothing_applied);
-        let partition = ground.home.partition;
-        let rows = OwnedWriteBatch::with_capacity(ground.database.clone(), 2 * records + 1)
-            // To the operating system before `commit` returns: what `kill -9` leaves behind.
-            .durability(Some(fjall::PersistMode::Buffer));
+        let (partition, next_offset) = (ground.home.partition, before.next_offset);
+        let rows = batch(&ground.database, 2 * records + 1);
         Self {
             applied: Applied::nothing(next_offset),
-            progress: Progress { next_offset, ..before },
+            progress: before,
             rows,
             new_effects: Waiting::default(),
             ground,
             ids: Ids::new(partition, ground.spaces, records),
-            inboxes: Inboxes::new(partition, ground.spaces),
+            inboxes: Inboxes::new(
+                partition,
+                &ground.snapshot,
+                ground.spaces,
+                ground.block_entries,
+                before.log_start,
+            ),
             scratch: Vec::new(),
         }
     }
@@ -161,14 +217,22 @@ impl<'a> Fold<'a> {
         }
         self.rows.insert(&self.ground.spaces.ids, id.as_bytes().as_slice(), new.write());
         match event {
-            Event::Sent(sent) => self.add_sent(offset, user_id, &sent),
+            Event::Sent(sent) => self.add_sent(offset, &user_id, &sent, record.timestamp),
             Event::Changed(changed) => self.add_changed(offset, changed),
-            Event::Erased(erased) => self.add_erased(offset, &erased),
+            Event::Erased(erased) => self.add_erased(offset, erased),
         }
     }
 
     fn add_dead(&mut self, offset: Offset, record: Record, why: DeadReason) {
         self.write_dead(offset, offset, Some(record), &why);
+    }
+
+    fn add_all_unreadable(&mut self, unreadable: Vec<UnreadableRange>, first: Offset) {
+        for range in unreadable {
+            if range.last >= first {
+                self.add_unreadable(range, first);
+            }
+        }
     }
 
     /// A range of which a part was applied before begins where that part ends.
@@ -199,7 +263,9 @@ impl<'a> Fold<'a> {
         self.rows.insert(&self.ground.spaces.outbox, outbox_key(offset), row);
     }
 
-    fn finish(mut self) -> Self {
+    fn finish(mut self, next_offset: Offset) -> Self {
+        self.progress.next_offset = next_offset;
+        self.applied.next_offset = next_offset;
         self.inboxes.write(&mut self.rows);
         self.rows.insert(&self.ground.spaces.heads, META_KEY, self.progress.write());
         self

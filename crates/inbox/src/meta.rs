@@ -11,7 +11,7 @@ use crate::RecordHash;
 ///
 /// Larger by one whenever the same log would give other rows; left as it is, and readers find rows
 /// they do not understand.
-pub const FOLD_VERSION: u16 = 3;
+pub const FOLD_VERSION: u16 = 4;
 
 /// How many types of events this fold knows. Larger by one with each; left as it is, and a store
 /// that skipped such events never shows what they say.
@@ -40,6 +40,8 @@ pub(crate) struct Progress {
     pub(crate) effects_from: Offset,
     /// The first record of a type that this fold does not know.
     pub(crate) lowest_unknown: Option<Offset>,
+    /// The first offset that the log still holds, as far as is known.
+    pub(crate) log_start: Offset,
 }
 
 /// What a meta row says.
@@ -61,6 +63,7 @@ impl Progress {
         row.extend_from_slice(&self.effects_from.0.to_be_bytes());
         let lowest_unknown = self.lowest_unknown.unwrap_or(NO_OFFSET);
         row.extend_from_slice(&lowest_unknown.0.to_be_bytes());
+        row.extend_from_slice(&self.log_start.0.to_be_bytes());
         if let Some(last) = self.last_record {
             row.extend_from_slice(&last.offset.0.to_be_bytes());
             row.extend_from_slice(&last.hash.0.to_be_bytes());
@@ -72,6 +75,7 @@ impl Progress {
         let (next_offset, row) = read_offset(row)?;
         let (effects_from, row) = read_offset(row)?;
         let (lowest_unknown, row) = read_offset(row)?;
+        let (log_start, row) = read_offset(row)?;
         let last_record = match row {
             [] => None,
             _ => {
@@ -81,7 +85,7 @@ impl Progress {
             }
         };
         let lowest_unknown = Some(lowest_unknown).filter(|offset| *offset != NO_OFFSET);
-        Some(Self { next_offset, last_record, effects_from, lowest_unknown })
+        Some(Self { next_offset, last_record, effects_from, lowest_unknown, log_start })
     }
 }
 
@@ -121,6 +125,7 @@ mod tests {
             last_record: Some(LastRecord { offset: Offset(41), hash: RecordHash(9) }),
             effects_from: Offset(7),
             lowest_unknown: Some(Offset(0)),
+            log_start: Offset(3),
         }
     }
 

@@ -7,11 +7,15 @@ use std::sync::Arc;
 use fjall::{Readable, Slice};
 use models::{NotificationId, Offset, Timestamp, UserId};
 
+use crate::due::{self, Due};
 use crate::entry_row::EntryHeader;
-use crate::rows::{self, HeadRow};
-use crate::shared::Shared;
-use crate::spaces::{ENTRIES, HEADS};
-use crate::{InboxError, Query};
+use crate::look::Look;
+use crate::rows::KnownId;
+use crate::scan::{Scan, Stored};
+use crate::shared::{Shared, View};
+use crate::spaces::IDS;
+use crate::state_row::EntryState;
+use crate::{InboxError, Query, RecentChange};
 
 /// Reads a partition while it is being written, from any thread; clones read the same.
 ///
@@ -87,71 +91,81 @@ impl PartitionReader {
 
     /// A part of the user's inbox; empty for a user it knows nothing of.
     ///
+    /// It looks at 10,000 notifications at most, whatever it finds; blocks without any in the wanted
+    /// state and time count as one.
+    ///
     /// # Errors
     /// [`InboxError::NotOpen`], [`InboxError::UnreadableRow`], [`InboxError::Failed`].
     pub fn page(&self, user: &UserId, query: &Query) -> Result<Page, InboxError> {
-        let partition = self.shared.partition;
         let view = self.shared.view()?;
-        let mut page = Page { entries: Vec::new(), next: None, head: self.head(user)? };
-        let mut bytes = 0;
-        for row in view.snapshot.prefix(&view.spaces.entries, rows::entry_prefix(user)) {
-            let row = row.into_inner();
-            let (key, row) = row.map_err(InboxError::failed(partition, "read an entry"))?;
-            let unreadable = InboxError::UnreadableRow { partition, keyspace: ENTRIES };
-            let entry = Entry::read(&key, row).ok_or(unreadable)?;
-            let is_meant = query.before.is_none_or(|before| entry.offset < before)
-                && query.status.includes(entry.read_at.is_some(), entry.archived_at.is_some());
-            if !is_meant {
-                continue;
-            }
-            if page.entries.len() == query.limit || bytes >= query.max_bytes {
-                page.next = Some(entry.offset.next());
-                break;
-            }
-            bytes += entry.json.len();
-            page.entries.push(entry);
-        }
-        Ok(page)
+        Look::new(self.inside(&view, user), &view)?.page(query)
     }
 
-    /// The user's notification with this id, if there is one; and the first offset not yet applied.
+    /// The user's notification with this id, if there is one.
     ///
     /// # Errors
     /// [`InboxError::NotOpen`], [`InboxError::UnreadableRow`], [`InboxError::Failed`].
     pub fn one(&self, user: &UserId, id: NotificationId) -> Result<Option<Entry>, InboxError> {
-        let page = self.page(user, &Query::newest(usize::MAX))?;
-        Ok(page.entries.into_iter().find(|entry| entry.id == id))
+        let partition = self.shared.partition;
+        let view = self.shared.view()?;
+        let row = view.snapshot.get(&view.spaces.ids, id.as_bytes());
+        let row = row.map_err(InboxError::failed(partition, "look up an id"))?;
+        let Some(row) = row else { return Ok(None) };
+        let unreadable = InboxError::UnreadableRow { partition, keyspace: IDS };
+        let known = KnownId::read(&row).ok_or(unreadable)?;
+        Look::new(self.inside(&view, user), &view)?.one(known.offset, id)
     }
 
-    /// The user's head; zeros for a user it knows nothing of.
+    /// The user's counts; zeros for a user it knows nothing of.
     ///
     /// # Errors
     /// [`InboxError::NotOpen`], [`InboxError::UnreadableRow`], [`InboxError::Failed`].
     pub fn head(&self, user: &UserId) -> Result<Head, InboxError> {
-        let partition = self.shared.partition;
         let view = self.shared.view()?;
-        let row = view.snapshot.get(&view.spaces.heads, user.as_str());
-        let row = row.map_err(InboxError::failed(partition, "read a head"))?;
-        let unreadable = InboxError::UnreadableRow { partition, keyspace: HEADS };
-        let head = match row {
-            None => HeadRow::NOTHING,
-            Some(row) => HeadRow::read(&row).ok_or(unreadable)?,
-        };
-        let HeadRow { total_count, unread_count, unseen_count, .. } = head;
-        Ok(Head { total_count, unread_count, unseen_count, next_offset: view.next_offset() })
+        Ok(Look::new(self.inside(&view, user), &view)?.head())
+    }
+
+    /// What commands did to the user's inbox at this offset and behind it, the oldest first; none:
+    /// not all of it is known any more.
+    ///
+    /// # Errors
+    /// [`InboxError::NotOpen`], [`InboxError::UnreadableRow`], [`InboxError::Failed`].
+    pub fn changes_from(
+        &self,
+        user: &UserId,
+        first: Offset,
+    ) -> Result<Option<Vec<RecentChange>>, InboxError> {
+        let view = self.shared.view()?;
+        Look::new(self.inside(&view, user), &view)?.changes_from(first)
+    }
+
+    /// Notifications whose time has come, the first to expire first, at most `limit` of them.
+    ///
+    /// # Errors
+    /// [`InboxError::NotOpen`], [`InboxError::UnreadableRow`], [`InboxError::Failed`].
+    pub fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>, InboxError> {
+        let view = self.shared.view()?;
+        due::due(self.shared.partition, &view, now, limit)
     }
 
     /// The first offset not yet applied; none while nothing was.
     pub fn next_offset(&self) -> Option<Offset> {
         self.shared.progress().map(|progress| progress.next_offset)
     }
+
+    fn inside<'a>(&self, view: &'a View, user: &'a UserId) -> Scan<'a> {
+        let partition = self.shared.partition;
+        Scan { partition, snapshot: &view.snapshot, spaces: &view.spaces, user }
+    }
 }
 
 impl Entry {
-    fn read(key: &[u8], row: Slice) -> Option<Self> {
-        let offset = rows::offset_of_entry_key(key)?;
+    /// None: the row is no entry's.
+    pub(crate) fn of(stored: Stored, state: EntryState) -> Option<Self> {
+        let Stored { offset, row, .. } = stored;
         let (header, json) = EntryHeader::read(&row)?;
-        let EntryHeader { id, created_at, is_plain, read_at, archived_at } = header;
+        let EntryHeader { id, created_at, is_plain, .. } = header;
+        let EntryState { read_at, archived_at, .. } = state;
         let start = row.len() - json.len();
         let json = Json { row, start };
         Some(Self { offset, id, created_at, read_at, archived_at, is_plain, json })

@@ -2,7 +2,7 @@
 //!
 //! Any change here is a new [`crate::FOLD_VERSION`].
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use models::{Fingerprint, Offset, UserId};
 
@@ -22,20 +22,42 @@ pub(crate) fn entry_key(user: &UserId, offset: Offset) -> Vec<u8> {
     key
 }
 
-pub(crate) fn offset_of_entry_key(key: &[u8]) -> Option<Offset> {
-    let (_, offset) = key.split_last_chunk()?;
-    Some(Offset(!i64::from_be_bytes(*offset)))
+/// The key of an entry's state: right behind the entry's.
+pub(crate) fn state_key(user: &UserId, offset: Offset) -> Vec<u8> {
+    let mut key = entry_key(user, offset);
+    key.push(STATE);
+    key
 }
 
-/// The keys of a user's entries below this offset, if there can be any.
-pub(crate) fn entry_keys_below(user: &UserId, before: Offset) -> Option<RangeInclusive<Vec<u8>>> {
-    let newest = Offset(before.0.checked_sub(1).filter(|newest| *newest >= 0)?);
-    Some(entry_key(user, newest)..=entry_key(user, Offset(0)))
+const STATE: u8 = 1;
+
+/// What a key of the keyspace of entries names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EntryKey {
+    Entry(Offset),
+    State(Offset),
 }
 
-/// The keys of a user's entries from this offset on.
-pub(crate) fn entry_keys_from(user: &UserId, first: Offset) -> RangeInclusive<Vec<u8>> {
-    entry_prefix(user)..=entry_key(user, first)
+impl EntryKey {
+    /// A key that belongs to this user; `prefix_length` is that of [`entry_prefix`].
+    pub(crate) fn read(key: &[u8], prefix_length: usize) -> Option<Self> {
+        let (offset, rest) = key.get(prefix_length..)?.split_first_chunk()?;
+        let offset = Offset(!i64::from_be_bytes(*offset));
+        match rest {
+            [] => Some(Self::Entry(offset)),
+            [STATE] => Some(Self::State(offset)),
+            _ => None,
+        }
+    }
+}
+
+/// The keys of a user's entries in this range, with their states; none: the range is empty.
+pub(crate) fn entry_keys(user: &UserId, range: Range<Offset>) -> Option<RangeInclusive<Vec<u8>>> {
+    let newest = Offset(range.end.0.checked_sub(1)?);
+    if newest < range.start {
+        return None;
+    }
+    Some(entry_key(user, newest)..=state_key(user, range.start))
 }
 
 /// What the row of an event's id says.
@@ -74,34 +96,77 @@ pub(crate) struct HeadRow {
     pub(crate) unseen_count: u64,
     /// The user has seen the list below it.
     pub(crate) seen_to: Offset,
+    /// Nothing below it is shown or counted; rows that are still there are on their way out.
+    pub(crate) floor: Offset,
+    /// Behind the last closed block.
+    pub(crate) tail_from: Offset,
+    /// Entries that came since then.
+    pub(crate) tail_len: u64,
+    /// The changes from it on are all kept.
+    pub(crate) changes_from: Offset,
+    /// What they take.
+    pub(crate) changes_bytes: u64,
 }
 
 impl HeadRow {
     /// Of a user nothing is known of.
-    pub(crate) const NOTHING: Self =
-        Self { total_count: 0, unread_count: 0, unseen_count: 0, seen_to: Offset(0) };
+    pub(crate) const NOTHING: Self = Self {
+        total_count: 0,
+        unread_count: 0,
+        unseen_count: 0,
+        seen_to: Offset(0),
+        floor: Offset(0),
+        tail_from: Offset(0),
+        tail_len: 0,
+        changes_from: Offset(0),
+        changes_bytes: 0,
+    };
 
-    /// Appends it to `row`: four numbers of as many bytes as they need. A head is written with
-    /// every batch that touches its user, and up to 20 bytes fjall keeps without asking for memory.
+    /// Appends it to `row`: numbers of as many bytes as they need. A head is written with every batch
+    /// that touches its user, and up to 20 bytes fjall keeps without asking for memory.
     pub(crate) fn write(&self, row: &mut Vec<u8>) {
-        let seen_to = self.seen_to.0.unsigned_abs();
-        for number in [self.total_count, self.unread_count, self.unseen_count, seen_to] {
+        let offset = |offset: Offset| offset.0.unsigned_abs();
+        for number in [
+            self.total_count,
+            self.unread_count,
+            self.unseen_count,
+            offset(self.seen_to),
+            offset(self.floor),
+            offset(self.tail_from),
+            self.tail_len,
+            offset(self.changes_from),
+            self.changes_bytes,
+        ] {
             write_number(row, number);
         }
     }
 
     pub(crate) fn read(row: &[u8]) -> Option<Self> {
-        let (total_count, row) = read_number(row)?;
-        let (unread_count, row) = read_number(row)?;
-        let (unseen_count, row) = read_number(row)?;
-        let (seen_to, row) = read_number(row)?;
-        let seen_to = Offset(i64::try_from(seen_to).ok()?);
-        row.is_empty().then_some(Self { total_count, unread_count, unseen_count, seen_to })
+        let mut numbers = [0; 9];
+        let mut rest = row;
+        for number in &mut numbers {
+            (*number, rest) = read_number(rest)?;
+        }
+        let [total_count, unread_count, unseen_count, seen_to, floor, tail_from, tail_len, ..] =
+            numbers;
+        let [.., changes_from, changes_bytes] = numbers;
+        let offset = |number| i64::try_from(number).ok().map(Offset);
+        rest.is_empty().then_some(Self {
+            total_count,
+            unread_count,
+            unseen_count,
+            seen_to: offset(seen_to)?,
+            floor: offset(floor)?,
+            tail_from: offset(tail_from)?,
+            tail_len,
+            changes_from: offset(changes_from)?,
+            changes_bytes,
+        })
     }
 }
 
 /// Seven bits a byte, the lowest first; the eighth says that more follow (LEB128).
-fn write_number(row: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn write_number(row: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         row.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
@@ -109,7 +174,7 @@ fn write_number(row: &mut Vec<u8>, mut number: u64) {
     row.push(number as u8);
 }
 
-fn read_number(row: &[u8]) -> Option<(u64, &[u8])> {
+pub(crate) fn read_number(row: &[u8]) -> Option<(u64, &[u8])> {
     let length = 1 + row.iter().position(|byte| byte & 0x80 == 0)?;
     let (digits, rest) = row.split_at_checked(length)?;
     let number = digits.iter().rev().try_fold(0u64, |number, digit| {
@@ -127,14 +192,17 @@ mod tests {
     }
 
     #[test]
-    fn keys_sort_by_user_and_then_newest_first() {
+    fn keys_sort_by_user_and_then_newest_first_states_behind_their_entries() {
         let mut keys = Vec::new();
         for id in ["1", "2", "10", "a-longer-id"] {
-            for offset in [i64::MAX, 300, 256, 255, 1, 0] {
-                let key = entry_key(&user(id), Offset(offset));
-                assert_eq!(offset_of_entry_key(&key), Some(Offset(offset)));
-                assert!(key.starts_with(&entry_prefix(&user(id))));
-                keys.push(key);
+            let (user, prefix) = (user(id), entry_prefix(&user(id)));
+            for offset in [i64::MAX, 300, 256, 255, 1, 0].map(Offset) {
+                let (entry, state) = (entry_key(&user, offset), state_key(&user, offset));
+                assert!(entry.starts_with(&prefix));
+                let length = prefix.len();
+                assert_eq!(EntryKey::read(&entry, length), Some(EntryKey::Entry(offset)));
+                assert_eq!(EntryKey::read(&state, length), Some(EntryKey::State(offset)));
+                keys.extend([entry, state]);
             }
         }
         assert!(keys.is_sorted());
@@ -145,22 +213,20 @@ mod tests {
     #[test]
     fn keys_of_a_part_of_an_inbox_are_those_and_no_others() {
         let emma = user("1");
-        let is_in = |keys: &RangeInclusive<Vec<u8>>, user: &UserId, offset| {
-            keys.contains(&entry_key(user, Offset(offset)))
-        };
-        let (below, from) =
-            (entry_keys_below(&emma, Offset(256)), entry_keys_from(&emma, Offset(256)));
-        let below = below.unwrap();
-        for offset in [0, 1, 254, 255, 256, 257, 65_536, i64::MAX] {
-            assert_eq!(is_in(&below, &emma, offset), offset < 256, "{offset}");
-            assert_eq!(is_in(&from, &emma, offset), offset >= 256, "{offset}");
+        let (first, end) = (Offset(7), Offset(256));
+        let keys = entry_keys(&emma, first..end).unwrap();
+        for offset in [0, 6, 7, 8, 254, 255, 256, 257, 65_536, i64::MAX].map(Offset) {
+            let is_in = (first..end).contains(&offset);
+            assert_eq!(keys.contains(&entry_key(&emma, offset)), is_in, "{offset}");
+            assert_eq!(keys.contains(&state_key(&emma, offset)), is_in, "{offset}");
             for other in ["0", "2", "10", "11"] {
-                assert!(
-                    !is_in(&below, &user(other), offset) && !is_in(&from, &user(other), offset)
-                );
+                assert!(!keys.contains(&entry_key(&user(other), offset)));
             }
         }
-        assert_eq!(entry_keys_below(&emma, Offset(0)), None);
+        for empty in [Offset(0)..Offset(0), Offset(7)..Offset(7), Offset(8)..Offset(7)] {
+            assert_eq!(entry_keys(&emma, empty), None);
+        }
+        assert!(entry_keys(&emma, Offset(0)..Offset(i64::MAX)).is_some());
     }
 
     #[test]
@@ -177,9 +243,18 @@ mod tests {
     #[test]
     fn the_head_row_survives_and_a_damaged_one_is_noticed() {
         for number in [0, 1, 127, 128, 16_384, u64::MAX >> 1] {
-            let seen_to = Offset(number as i64);
-            let (total_count, unread_count, unseen_count) = (number, number / 2, u64::MAX);
-            let head = HeadRow { total_count, unread_count, unseen_count, seen_to };
+            let offset = Offset(number as i64);
+            let head = HeadRow {
+                total_count: number,
+                unread_count: number / 2,
+                unseen_count: u64::MAX,
+                seen_to: offset,
+                floor: Offset(offset.0 / 3),
+                tail_from: Offset(offset.0 / 4),
+                tail_len: number / 5,
+                changes_from: Offset(offset.0 / 6),
+                changes_bytes: number / 7,
+            };
             let mut row = Vec::new();
             head.write(&mut row);
             assert_eq!(HeadRow::read(&row), Some(head));

@@ -19,15 +19,17 @@ pub(crate) struct Spaces {
     pub(crate) entries: Keyspace,
     pub(crate) ids: Keyspace,
     pub(crate) outbox: Keyspace,
+    pub(crate) index: Keyspace,
     pub(crate) heads: Keyspace,
 }
 
 pub(crate) const ENTRIES: &str = "entries";
 pub(crate) const IDS: &str = "ids";
 pub(crate) const OUTBOX: &str = "outbox";
+pub(crate) const INDEX: &str = "index";
 pub(crate) const HEADS: &str = "heads";
 
-const KINDS_AS_DROPPED: [&str; 4] = [HEADS, ENTRIES, IDS, OUTBOX];
+const KINDS_AS_DROPPED: [&str; 5] = [HEADS, ENTRIES, IDS, OUTBOX, INDEX];
 
 /// One life of a partition, as names of keyspaces write it: `3.0199...-....heads.` and a number.
 #[derive(Clone, Copy)]
@@ -67,6 +69,7 @@ impl Spaces {
             entries: db.keyspace(&name(ENTRIES), || config.of_entries())?,
             ids: db.keyspace(&name(IDS), || config.of_ids())?,
             outbox: db.keyspace(&name(OUTBOX), || config.of_outbox())?,
+            index: db.keyspace(&name(INDEX), || config.of_index())?,
             heads: db.keyspace(&name(HEADS), || config.of_heads())?,
         })
     }

@@ -96,6 +96,10 @@ impl Store {
         Spaces::make(&self.inner.database, home, &self.inner.config)
     }
 
+    pub(crate) fn block_entries(&self) -> u64 {
+        self.inner.config.block_entries.max(1)
+    }
+
     fn open_spaces(&self, home: Home) -> Result<(Spaces, Option<Progress>), InboxError> {
         let Inner { database, config, .. } = &*self.inner;
         let partition = home.partition;

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use fjall::OwnedWriteBatch;
 use models::{Offset, UserId};
 
 use crate::batch::{Applied, Batch};
-use crate::fold::{Fold, Ground};
+use crate::fold::{self, Fold, Ground};
+use crate::meta::{META_KEY, Progress};
+use crate::outbox::Waiting;
 use crate::shared::Shared;
-use crate::spaces::Home;
+use crate::spaces::{Home, Spaces};
 use crate::store::Hold;
+use crate::sweep::{self, Sweep};
 use crate::{InboxError, LastRecord, Outbox, PartitionReader};
 
 /// One partition of one epoch, to be folded on. Its only writer.
@@ -18,11 +22,12 @@ pub struct PartitionInbox {
     hold: Hold,
     /// For the first batch; from then on it is in the meta row.
     effects_from: Offset,
+    sweep: Sweep,
 }
 
 impl PartitionInbox {
     pub(crate) fn new(home: Home, shared: Arc<Shared>, hold: Hold) -> Self {
-        Self { home, shared, hold, effects_from: Offset(0) }
+        Self { home, shared, hold, effects_from: Offset(0), sweep: Sweep::default() }
     }
 
     /// The first offset not yet applied; none while nothing was.
@@ -71,7 +76,8 @@ impl PartitionInbox {
     /// - What cannot be read is a dead letter.
     ///
     /// Relays and dead letters leave through the [`Outbox`]. In memory it takes as much again as
-    /// the batch does.
+    /// the batch does. A batch whose commands change very much is written in parts, each of which
+    /// moves `next_offset`.
     ///
     /// Blocks while the database writes tables faster than it can merge them.
     ///
@@ -83,21 +89,87 @@ impl PartitionInbox {
         batch: Batch,
         is_home: &dyn Fn(&UserId) -> bool,
     ) -> Result<Applied, InboxError> {
-        let ground = Ground {
+        let mut applied = None;
+        let mut rest = Some(batch);
+        while let Some(batch) = rest {
+            let part;
+            (part, rest) = self.apply_part(batch, is_home)?;
+            applied = Some(match applied.take() {
+                Some(before) => part.after(before),
+                None => part,
+            });
+        }
+        // There was at least one part.
+        Ok(applied.unwrap_or(Applied::nothing(Offset(0))))
+    }
+
+    fn apply_part(
+        &mut self,
+        batch: Batch,
+        is_home: &dyn Fn(&UserId) -> bool,
+    ) -> Result<(Applied, Option<Batch>), InboxError> {
+        let spaces = self.shared.spaces()?;
+        let ground = self.ground(&spaces, is_home);
+        let (fold, rest) = Fold::of(&ground, batch)?;
+        if ground.before != Some(fold.progress) {
+            let Fold { rows, progress, new_effects, .. } = fold;
+            self.shared
+                .commit(rows, progress, new_effects)
+                .map_err(InboxError::failed(self.home.partition, "commit a batch"))?;
+        }
+        Ok((fold.applied, rest))
+    }
+
+    /// What the log still holds begins here: notifications below it are no longer shown or counted.
+    /// Their rows go when a record touches their inbox, or with [`Self::sweep`]. A first offset that
+    /// is not greater than the one before changes nothing, nor does any before something was applied.
+    ///
+    /// # Errors
+    /// [`InboxError::NotOpen`], [`InboxError::Failed`].
+    pub fn retain(&mut self, first: Offset) -> Result<(), InboxError> {
+        let Some(progress) = self.shared.progress().filter(|it| it.log_start < first) else {
+            return Ok(());
+        };
+        let progress = Progress { log_start: first, ..progress };
+        let spaces = self.shared.spaces()?;
+        let mut rows = fold::batch(&self.shared.database, 1);
+        rows.insert(&spaces.heads, META_KEY, progress.write());
+        self.sweep = Sweep::default();
+        self.commit(rows, progress)
+    }
+
+    /// Removes rows that are not shown any more, about `max_rows` of them; whether there is more to
+    /// do. To be called from time to time, when there is nothing better to do.
+    ///
+    /// # Errors
+    /// [`InboxError::NotOpen`], [`InboxError::UnreadableRow`], [`InboxError::Failed`].
+    pub fn sweep(&mut self, max_rows: usize) -> Result<bool, InboxError> {
+        let Some(progress) = self.shared.progress() else { return Ok(false) };
+        let spaces = self.shared.spaces()?;
+        let ground = self.ground(&spaces, &|_| true);
+        let swept = sweep::step(&ground, &self.sweep, progress.log_start, max_rows)?;
+        let Some((rows, next)) = swept else { return Ok(false) };
+        self.commit(rows, progress)?;
+        self.sweep = next;
+        Ok(true)
+    }
+
+    fn ground<'a>(&self, spaces: &'a Spaces, is_home: &'a dyn Fn(&UserId) -> bool) -> Ground<'a> {
+        Ground {
             home: self.home,
             database: self.shared.database.clone(),
-            spaces: &*self.shared.spaces()?,
+            spaces,
+            snapshot: self.shared.database.snapshot(),
+            block_entries: self.hold.store.block_entries(),
             is_home,
             before: self.shared.progress(),
             effects_from: self.effects_from,
-        };
-        let fold = Fold::of(&ground, batch)?;
-        if ground.before != Some(fold.progress) {
-            self.shared
-                .commit(fold.rows, fold.progress, fold.new_effects)
-                .map_err(InboxError::failed(self.home.partition, "commit a batch"))?;
         }
-        Ok(fold.applied)
+    }
+
+    fn commit(&self, rows: OwnedWriteBatch, progress: Progress) -> Result<(), InboxError> {
+        let committed = self.shared.commit(rows, progress, Waiting::default());
+        committed.map_err(InboxError::failed(self.home.partition, "commit a sweep"))
     }
 
     /// Drops everything of this partition, its outbox too, and starts from nothing: the log is
@@ -111,6 +183,7 @@ impl PartitionInbox {
         let Home { partition, topic_id } = self.home;
         tracing::warn!(%partition, epoch = %topic_id, "dropped the inbox to fold it anew");
         self.effects_from = Offset(0);
+        self.sweep = Sweep::default();
         self.shared.close();
         let spaces = self.hold.store.make_spaces(self.home);
         self.shared.start(spaces.map_err(InboxError::failed(partition, "reset"))?);

@@ -9,7 +9,7 @@
 
 mod support;
 
-use inbox::{PartitionInbox, Query, Store};
+use inbox::{PartitionInbox, Query, Store, StoreConfig};
 use models::{Change, Changed, Erased, NotificationId, Offset, Record, Selection, Timestamp};
 use support::world::PARTITION;
 use support::{batch, config, is_home, sent, topic, users};
@@ -151,4 +151,42 @@ fn an_erased_inbox_begins_anew_behind_the_erasure() {
     assert_eq!((story.counts(), story.entries().len()), ((0, 0, 0), 0));
     story.receives();
     assert_eq!((story.counts(), story.entries()), ((1, 1, 1), vec![(14, None, None)]));
+}
+
+#[test]
+fn a_batch_of_commands_on_a_long_inbox_is_written_in_parts_and_comes_to_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = StoreConfig { block_entries: 1, ..config() };
+    let store = Store::open(folder.path(), &config).unwrap();
+    let mut inbox = store.partition(PARTITION, topic(1)).unwrap();
+    let user_id = users()[0].clone();
+    let sends = (0..2_000).map(|n| Record::of_sent(&sent(n, 0, "hi")).unwrap());
+    let commands = (0..121).map(|n| {
+        let (id, before) = (NotificationId::new(), Offset(n * 20));
+        let changed_at = Timestamp::from_ms_clamped(n);
+        let (selection, change) = (Selection::Before(before), Change::Read(n % 2 == 0));
+        let (user_id, reason, fingerprint) = (user_id.clone(), None, None);
+        Record::of_changed(&Changed {
+            id,
+            user_id,
+            changed_at,
+            selection,
+            change,
+            reason,
+            fingerprint,
+        })
+        .unwrap()
+    });
+    let records: Vec<_> = (0..).map(Offset).zip(sends.chain(commands)).collect();
+    let applied = inbox.apply(batch(records, Offset(2_121)), &is_home).unwrap();
+    assert_eq!((applied.sent, applied.commands), (2_000, 121));
+    assert_eq!(inbox.next_offset(), Some(Offset(2_121)));
+    assert_eq!(inbox.last_record().unwrap().offset, Offset(2_120));
+    let head = inbox.reader().head(&user_id).unwrap();
+    // The last one, at 2,400, reads all.
+    assert_eq!((head.total_count, head.unread_count), (2_000, 0));
+    let page = inbox.reader().page(&user_id, &Query::newest(5_000)).unwrap();
+    let read_at = |n: usize| page.entries[1_999 - n].read_at.unwrap().as_ms();
+    // Those below 2,380 were made unread by the one before.
+    assert_eq!((read_at(0), read_at(1_999)), (120, 120));
 }

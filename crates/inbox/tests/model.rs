@@ -34,6 +34,20 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// What happens to a store that lives long.
+fn long_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => (0..20usize, 0..6usize).prop_map(|(new, again)| Step::Apply { new, again }),
+        1 => (0..1000usize, 0..6usize)
+            .prop_map(|(from_permille, items)| Step::Replay { from_permille, items }),
+        1 => Just(Step::Reopen),
+        1 => Just(Step::Lose { knows_progress: true }),
+        1 => Just(Step::Crash { cut_permille: 0 }),
+        3 => (0..=1000usize).prop_map(|permille| Step::Retain { permille }),
+        3 => (1..9usize, 1..9usize).prop_map(|(steps, max_rows)| Step::Sweep { steps, max_rows }),
+    ]
+}
+
 /// The rows of a store that these batches were applied to.
 fn rows_after(batches: &[Vec<Item>], next_offset: Offset) -> BTreeMap<String, Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
@@ -51,6 +65,22 @@ fn rows_after(batches: &[Vec<Item>], next_offset: Offset) -> BTreeMap<String, Ve
 
 fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(cases(1000))]
+
+    #[test]
+    fn pages_filters_and_counts_are_the_oracles_whatever_retention_cuts(
+        log in log(),
+        steps in prop::collection::vec(long_step(), 1..12),
+    ) {
+        let mut world = World::new(log);
+        for step in &steps {
+            world.take(step);
+        }
+        world.check_against_one_folded_anew();
+    }
 }
 
 proptest! {

@@ -54,6 +54,17 @@ pub enum Selection {
     Before(Offset),
 }
 
+impl Selection {
+    /// The same for a command that stands at this offset: it reaches nothing behind itself.
+    #[must_use]
+    pub fn below(self, command: Offset) -> Self {
+        match self {
+            Self::Before(before) => Self::Before(before.min(command)),
+            ids @ Self::Ids(_) => ids,
+        }
+    }
+}
+
 /// What is done to a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {

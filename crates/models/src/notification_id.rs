@@ -54,9 +54,11 @@ impl NotificationId {
         Self(Uuid::new_v5(&PLAIN_RECORDS, &bytes_of(place)))
     }
 
-    /// The id of the event that ends the notification at this place because it expired.
-    pub fn of_expiry(place: Place) -> Self {
-        Self(Uuid::new_v5(&EXPIRIES, &bytes_of(place)))
+    /// The id of the event that ends this notification because it expired. The place is a part of it,
+    /// because a copy that retention lets be shown again expires again.
+    pub fn of_expiry(id: Self, place: Place) -> Self {
+        let name = [id.as_bytes().as_slice(), &bytes_of(place)].concat();
+        Self(Uuid::new_v5(&EXPIRIES, &name))
     }
 
     /// The id's 16 bytes.

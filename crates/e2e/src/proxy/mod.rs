@@ -53,6 +53,8 @@ pub struct ChaosProxy {
 #[derive(Debug)]
 struct Shared {
     upstream: String,
+    /// Whether what passes is the Kafka protocol, so that answers can be told apart.
+    is_kafka: bool,
     switches: watch::Sender<Switches>,
     /// Answers still to be lost.
     to_lose: AtomicU64,
@@ -69,10 +71,23 @@ impl ChaosProxy {
     /// # Errors
     /// There is no port for it.
     pub async fn start(upstream: &str) -> Result<Self> {
+        Self::start_as(upstream, true).await
+    }
+
+    /// The same before anything else that speaks TCP; [`ChaosProxy::lose_answers`] does nothing.
+    ///
+    /// # Errors
+    /// There is no port for it.
+    pub async fn before_http(upstream: &str) -> Result<Self> {
+        Self::start_as(upstream, false).await
+    }
+
+    async fn start_as(upstream: &str, is_kafka: bool) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             upstream: upstream.to_owned(),
+            is_kafka,
             switches: watch::Sender::default(),
             to_lose: AtomicU64::new(0),
             connections: AtomicU64::new(0),

@@ -62,6 +62,9 @@ impl Pump<'_> {
 
     /// Follows the frames; where the first begins that must not arrive.
     fn frame_to_lose(&mut self, bytes: &[u8]) -> Result<Option<usize>> {
+        if !self.shared.is_kafka {
+            return Ok(None);
+        }
         let heads = self.frames.follow(bytes)?;
         match self.direction {
             Direction::ToBroker => self.produces.note(&heads),

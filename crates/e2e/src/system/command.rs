@@ -15,6 +15,7 @@ impl System {
         match part {
             Part::Broker => self.broker_listens(),
             Part::Producer => &self.addresses.producer,
+            Part::SecondProducer => &self.addresses.second_producer,
             Part::Up | Part::Consumer => &self.addresses.consumer,
             Part::SecondConsumer => &self.addresses.second_consumer,
         }
@@ -25,7 +26,8 @@ impl System {
     }
 
     pub(super) fn command(&self, part: Part) -> Command {
-        let Addresses { broker, producer, consumer, second_consumer } = &self.addresses;
+        let Addresses { broker, producer, second_producer, consumer, second_consumer } =
+            &self.addresses;
         let mut command = isolated(&self.program, self.folder.path());
         match part {
             Part::Up => {
@@ -38,6 +40,10 @@ impl System {
             }
             Part::Producer => {
                 command.args(["producer", "--brokers", broker, "--producer-addr", producer]);
+            }
+            Part::SecondProducer => {
+                command.args(["producer", "--brokers", broker]);
+                command.args(["--producer-addr", second_producer]);
             }
             Part::Consumer => {
                 command.args(["consumer", "--brokers", broker, "--consumer-addr", consumer]);
@@ -67,7 +73,7 @@ impl System {
             // Not through the proxy, which may pass nothing just now.
             Part::Broker => return Readiness::Broker(self.broker_listens().to_owned()),
             Part::Up => vec![producer.clone(), consumer.clone()],
-            Part::Producer | Part::Consumer | Part::SecondConsumer => {
+            Part::Producer | Part::SecondProducer | Part::Consumer | Part::SecondConsumer => {
                 vec![self.address(part).to_owned()]
             }
         };

@@ -25,6 +25,8 @@ pub enum Part {
     Broker,
     /// The producer alone.
     Producer,
+    /// Another producer, with an address of its own.
+    SecondProducer,
     /// The consumer alone.
     Consumer,
     /// Another consumer, with a store and an address of its own.
@@ -38,6 +40,8 @@ pub struct Addresses {
     pub broker: String,
     /// The producer.
     pub producer: String,
+    /// The second producer.
+    pub second_producer: String,
     /// The consumer.
     pub consumer: String,
     /// The second consumer.
@@ -119,6 +123,7 @@ impl System {
             addresses: Addresses {
                 broker: address()?,
                 producer: address()?,
+                second_producer: address()?,
                 consumer: address()?,
                 second_consumer: address()?,
             },

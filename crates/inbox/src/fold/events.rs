@@ -1,24 +1,33 @@
 //! What each kind of event does to an inbox.
 
-use models::{Change, Changed, Erased, Offset, Selection, Sent, UserId};
+use models::{Change, Changed, Erased, Offset, Selection, Sent, Timestamp, UserId};
 
 use super::Fold;
+use super::inbox::Command;
 use crate::InboxError;
-use crate::entry_row::{self, EntryChange};
+use crate::entry_row;
 
 impl Fold<'_> {
+    /// What has expired by its record's own time is no entry: whoever wrote it wanted nobody to see
+    /// it by now, and every copy of the log agrees.
     pub(super) fn add_sent(
         &mut self,
         offset: Offset,
-        user_id: UserId,
+        user_id: &UserId,
         sent: &Sent,
+        timestamp: Timestamp,
     ) -> Result<(), InboxError> {
         let partition = self.ground.home.partition;
+        let expires_at = sent.notification.expires_at;
+        if expires_at.is_some_and(|expires_at| expires_at <= timestamp) {
+            self.applied.expired += 1;
+            return Ok(());
+        }
         self.applied.sent += 1;
         self.scratch.clear();
         entry_row::write_entry(sent, &mut self.scratch)
             .map_err(InboxError::failed(partition, "write JSON"))?;
-        self.inboxes.add(user_id, offset, &self.scratch)
+        self.inboxes.add(user_id, offset, &self.scratch, expires_at)
     }
 
     pub(super) fn add_changed(
@@ -27,38 +36,39 @@ impl Fold<'_> {
         changed: Changed,
     ) -> Result<(), InboxError> {
         self.applied.commands += 1;
-        let Changed { user_id, changed_at, selection, change, .. } = changed;
-        let change = match change {
-            Change::Read(is_read) => EntryChange::Read(is_read.then_some(changed_at)),
-            Change::Archived(is_archived) => {
-                EntryChange::Archived(is_archived.then_some(changed_at))
+        let changed = Changed { selection: changed.selection.below(offset), ..changed };
+        let Changed { user_id, changed_at, change, .. } = &changed;
+        let command = Command { at: offset, time: *changed_at, change: *change };
+        match &changed.selection {
+            Selection::Before(before) if *change == Change::Seen => {
+                self.inboxes.see_below(user_id, *before)?;
             }
-            Change::Deleted => EntryChange::Gone,
-            Change::Seen => {
-                // Decoded with nothing else.
-                let Selection::Before(before) = selection else { return Ok(()) };
-                return self.inboxes.see_below(user_id, before.min(offset));
-            }
-        };
-        match selection {
-            Selection::Before(before) => {
-                self.inboxes.change_below(&user_id, before.min(offset), change)?;
-            }
+            Selection::Before(before) => self.inboxes.change_below(user_id, *before, command)?,
             Selection::Ids(ids) => {
                 for id in ids {
                     // One of another inbox has no entry there; one of a command has none at all.
-                    if let Some(offset) = self.ids.offset_of(id)? {
-                        self.inboxes.change(&user_id, offset, change)?;
+                    if let Some(offset) = self.ids.offset_of(*id)? {
+                        self.inboxes.change(user_id, offset, command)?;
                     }
                 }
             }
         }
-        Ok(())
+        self.inboxes.note(offset, &changed)
     }
 
-    pub(super) fn add_erased(&mut self, offset: Offset, erased: &Erased) -> Result<(), InboxError> {
-        self.applied.commands += 1;
-        let before = erased.before.min(offset);
-        self.inboxes.change_below(&erased.user_id, before, EntryChange::Gone)
+    pub(super) fn add_erased(&mut self, offset: Offset, erased: Erased) -> Result<(), InboxError> {
+        let Erased { id, user_id, erased_at, before, fingerprint } = erased;
+        self.add_changed(
+            offset,
+            Changed {
+                id,
+                user_id,
+                changed_at: erased_at,
+                selection: Selection::Before(before),
+                change: Change::Deleted,
+                reason: Some("erased".to_owned()),
+                fingerprint,
+            },
+        )
     }
 }

@@ -1,53 +1,72 @@
 //! The users' inboxes while a batch is folded into them.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
-use fjall::{OwnedWriteBatch, Slice};
-use models::{Offset, Partition, UserId};
+use fjall::{OwnedWriteBatch, Readable, Snapshot};
+use models::{Changed, Offset, Partition, Timestamp, UserId};
 
+use super::inbox::{Command, Inbox};
 use crate::InboxError;
-use crate::entry_row::{EntryChange, EntryHeader};
+use crate::change_row::write_change;
+use crate::index_rows as index;
 use crate::rows::{self, HeadRow};
-use crate::spaces::{ENTRIES, HEADS, Spaces};
+use crate::scan::Scan;
+use crate::spaces::{INDEX, Spaces};
+
+/// Bytes of recent changes that are kept of an inbox. Larger takes more disk for each user; smaller,
+/// and streams that were away for long have to begin anew.
+const MAX_CHANGES_BYTES: u64 = 64 * 1024;
 
 /// The inboxes in the store, with what the batch has changed of them so far.
 pub(super) struct Inboxes<'a> {
     partition: Partition,
+    snapshot: &'a Snapshot,
     spaces: &'a Spaces,
+    block_entries: u64,
+    log_start: Offset,
     touched: HashMap<UserId, Inbox>,
-}
-
-/// What is different in a user's inbox.
-struct Inbox {
-    stored_head: HeadRow,
-    head: HeadRow,
-    /// The rows of entries that came with the batch, in the order of the log; none: the entry is
-    /// no more.
-    new: Vec<(Offset, Option<Slice>)>,
-    /// Those of entries that changed. A map of its own, because most batches change nothing, and
-    /// an empty map takes no memory.
-    changed: BTreeMap<Offset, Option<Slice>>,
+    /// Rows of the index that are different; none: the row is no more.
+    index: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Rows looked at for commands.
+    pub(super) work: usize,
 }
 
 impl<'a> Inboxes<'a> {
-    pub(super) fn new(partition: Partition, spaces: &'a Spaces) -> Self {
-        Self { partition, spaces, touched: HashMap::new() }
+    pub(super) fn new(
+        partition: Partition,
+        snapshot: &'a Snapshot,
+        spaces: &'a Spaces,
+        block_entries: u64,
+        log_start: Offset,
+    ) -> Self {
+        Self {
+            partition,
+            snapshot,
+            spaces,
+            block_entries,
+            log_start,
+            touched: HashMap::new(),
+            index: BTreeMap::new(),
+            work: 0,
+        }
     }
 
     /// A notification comes in.
     pub(super) fn add(
         &mut self,
-        user_id: UserId,
+        user_id: &UserId,
         offset: Offset,
         row: &[u8],
+        expires_at: Option<Timestamp>,
     ) -> Result<(), InboxError> {
-        let inbox = self.touch(user_id)?;
-        inbox.new.push((offset, Some(row.into())));
-        inbox.head.total_count += 1;
-        inbox.head.unread_count += 1;
-        // `seen_to` is never behind the command that set it, and so never behind this.
-        inbox.head.unseen_count += 1;
+        let (scan, inbox) = self.touch(user_id)?;
+        if inbox.add(offset, row) {
+            inbox.close_block(scan, offset)?;
+        }
+        if let Some(expires_at) = expires_at {
+            let key = index::due_key(expires_at, offset).to_vec();
+            self.index.insert(key, Some(user_id.as_str().into()));
+        }
         Ok(())
     }
 
@@ -56,178 +75,190 @@ impl<'a> Inboxes<'a> {
         &mut self,
         user_id: &UserId,
         offset: Offset,
-        change: EntryChange,
+        command: Command,
     ) -> Result<(), InboxError> {
-        let (partition, spaces) = (self.partition, self.spaces);
-        let inbox = self.touch(user_id.clone())?;
-        let row = match inbox.row(offset) {
-            Some(row) => row.clone(),
-            None => {
-                let row = spaces.entries.get(rows::entry_key(user_id, offset));
-                row.map_err(InboxError::failed(partition, "read an entry"))?
-            }
-        };
-        match row {
-            Some(row) => inbox.change(offset, &row, change).ok_or(unreadable_entry(partition)),
-            None => Ok(()),
-        }
+        let (scan, inbox) = self.touch(user_id)?;
+        inbox.change(scan, offset, command)?;
+        self.settle(user_id);
+        Ok(())
     }
 
     /// All notifications below an offset change.
-    ///
-    /// Reads all of them, and keeps those that are different afterwards in memory.
     pub(super) fn change_below(
         &mut self,
         user_id: &UserId,
         before: Offset,
-        change: EntryChange,
+        command: Command,
     ) -> Result<(), InboxError> {
-        let (partition, spaces) = (self.partition, self.spaces);
-        let unreadable = || unreadable_entry(partition);
-        let inbox = self.touch(user_id.clone())?;
-        for (offset, row) in inbox.rows_below(before) {
-            inbox.change(offset, &row, change).ok_or_else(unreadable)?;
-        }
-        let Some(keys) = rows::entry_keys_below(user_id, before) else { return Ok(()) };
-        for row in spaces.entries.range(keys) {
-            let row = row.into_inner();
-            let (key, row) = row.map_err(InboxError::failed(partition, "read an entry"))?;
-            let offset = rows::offset_of_entry_key(&key).ok_or_else(unreadable)?;
-            if inbox.row(offset).is_none() {
-                inbox.change(offset, &row, change).ok_or_else(unreadable)?;
-            }
-        }
+        let (scan, inbox) = self.touch(user_id)?;
+        inbox.change_below(scan, before, command)?;
+        self.settle(user_id);
         Ok(())
     }
 
     /// The user has seen all below an offset.
-    pub(super) fn see_below(&mut self, user_id: UserId, before: Offset) -> Result<(), InboxError> {
-        let (partition, spaces) = (self.partition, self.spaces);
-        let keys = rows::entry_keys_from(&user_id, before);
-        let inbox = self.touch(user_id)?;
-        if before <= inbox.head.seen_to {
-            return Ok(());
+    pub(super) fn see_below(&mut self, user_id: &UserId, before: Offset) -> Result<(), InboxError> {
+        let (scan, inbox) = self.touch(user_id)?;
+        inbox.see_below(scan, before)?;
+        self.settle(user_id);
+        Ok(())
+    }
+
+    /// Keeps what a command did, for streams that resume.
+    pub(super) fn note(&mut self, offset: Offset, changed: &Changed) -> Result<(), InboxError> {
+        let user_id = &changed.user_id;
+        let row = write_change(changed);
+        let (_, inbox) = self.touch(user_id)?;
+        let bytes = inbox.head.changes_bytes + row.len() as u64;
+        inbox.head.changes_bytes = bytes;
+        self.index.insert(index::change_key(user_id, offset), Some(row));
+        if bytes > MAX_CHANGES_BYTES {
+            let keep_bytes = MAX_CHANGES_BYTES / 2;
+            self.drop_changes(user_id, |_, bytes| bytes > keep_bytes)?;
         }
-        let mut unseen_count = inbox.count_from(before);
-        for row in spaces.entries.range(keys) {
-            let key = row.key().map_err(InboxError::failed(partition, "read an entry"))?;
-            let offset = rows::offset_of_entry_key(&key).ok_or(unreadable_entry(partition))?;
-            if inbox.row(offset).is_none() {
-                unseen_count += 1;
+        Ok(())
+    }
+
+    /// Removes a user's changes, the oldest first, for as long as `is_dropped` says so of the next
+    /// one's offset and of the bytes there are.
+    fn drop_changes(
+        &mut self,
+        user_id: &UserId,
+        is_dropped: impl Fn(Offset, u64) -> bool,
+    ) -> Result<(), InboxError> {
+        let Some(mut head) = self.touched.get(user_id).map(|inbox| inbox.head) else {
+            return Ok(());
+        };
+        let keys = index::change_keys_from(user_id, head.changes_from);
+        let mut dropped = Vec::new();
+        let mut drop = |key: &[u8], length: usize| {
+            let offset = index::offset_of_change_key(key);
+            let Some(offset) = offset.filter(|offset| is_dropped(*offset, head.changes_bytes))
+            else {
+                return false;
+            };
+            head.changes_from = offset.next();
+            head.changes_bytes = head.changes_bytes.saturating_sub(length as u64);
+            dropped.push(key.to_vec());
+            true
+        };
+        let mut is_more = true;
+        for row in self.snapshot.range(&self.spaces.index, keys.clone()) {
+            let row = row.into_inner();
+            let (key, row) = row.map_err(InboxError::failed(self.partition, "read a change"))?;
+            is_more = drop(&key, row.len());
+            if !is_more {
+                break;
             }
         }
-        inbox.head = HeadRow { seen_to: before, unseen_count, ..inbox.head };
+        if is_more {
+            for (key, row) in self.index.range(keys) {
+                let Some(row) = row else { continue };
+                if !drop(key, row.len()) {
+                    break;
+                }
+            }
+        }
+        self.index.extend(dropped.into_iter().map(|key| (key, None)));
+        if let Some(inbox) = self.touched.get_mut(user_id) {
+            inbox.head = head;
+        }
         Ok(())
     }
 
     /// Hands out all rows that are different.
     pub(super) fn write(&mut self, rows: &mut OwnedWriteBatch) {
-        let Spaces { entries, heads, .. } = self.spaces;
         // Neighbours in the store one after the other.
         let mut touched: Vec<_> = self.touched.drain().collect();
         touched.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        let mut head = Vec::new();
         for (user_id, inbox) in touched {
-            for (offset, row) in inbox.changed.into_iter().chain(inbox.new) {
-                let key = rows::entry_key(&user_id, offset);
-                match row {
-                    Some(row) => rows.insert(entries, key, row),
-                    None => rows.remove(entries, key),
-                }
-            }
-            if inbox.head == inbox.stored_head {
-                continue;
-            }
-            // A head that says nothing is no row, so that it makes no difference whether a
-            // notification and its end came in one batch.
-            if inbox.head == HeadRow::NOTHING {
-                rows.remove(heads, user_id.as_str());
-            } else {
-                head.clear();
-                inbox.head.write(&mut head);
-                rows.insert(heads, user_id.as_str(), head.as_slice());
+            write_inbox(self.spaces, &user_id, inbox, rows);
+        }
+        for (key, row) in std::mem::take(&mut self.index) {
+            match row {
+                Some(row) => rows.insert(&self.spaces.index, key, row),
+                None => rows.remove(&self.spaces.index, key),
             }
         }
     }
 
-    fn touch(&mut self, user_id: UserId) -> Result<&mut Inbox, InboxError> {
-        let partition = self.partition;
-        let vacant = match self.touched.entry(user_id) {
-            Entry::Occupied(inbox) => return Ok(inbox.into_mut()),
-            Entry::Vacant(vacant) => vacant,
-        };
-        let row = self.spaces.heads.get(vacant.key().as_str());
-        let head = match row.map_err(InboxError::failed(partition, "read a head"))? {
-            None => HeadRow::NOTHING,
-            Some(row) => {
-                let unreadable = InboxError::UnreadableRow { partition, keyspace: HEADS };
-                HeadRow::read(&row).ok_or(unreadable)?
-            }
-        };
-        let (new, changed) = (Vec::new(), BTreeMap::new());
-        Ok(vacant.insert(Inbox { stored_head: head, head, new, changed }))
+    /// What a command left to do outside of the inbox.
+    fn settle(&mut self, user_id: &UserId) {
+        let Some(inbox) = self.touched.get_mut(user_id) else { return };
+        for (expires_at, offset) in inbox.no_longer_due.drain(..) {
+            self.index.insert(index::due_key(expires_at, offset).to_vec(), None);
+        }
+        if let Some(below) = inbox.purge_below.take() {
+            let below = below.0.to_be_bytes().to_vec();
+            self.index.insert(index::purge_key(user_id), Some(below));
+        }
+        self.work += std::mem::take(&mut inbox.work);
     }
-}
 
-impl Inbox {
-    /// Changes an entry that has this row; none: the row is no entry's.
-    fn change(&mut self, offset: Offset, row: &Slice, change: EntryChange) -> Option<()> {
-        let (before, json) = EntryHeader::read(row)?;
-        let after = before.after(change);
-        if after == Some(before) {
-            return Some(());
-        }
-        let head = &mut self.head;
-        let is_unread = after.is_some_and(|after| after.is_unread());
-        match (before.is_unread(), is_unread) {
-            (true, false) => head.unread_count = head.unread_count.saturating_sub(1),
-            (false, true) => head.unread_count += 1,
-            (true, true) | (false, false) => {}
-        }
-        if after.is_none() {
-            head.total_count = head.total_count.saturating_sub(1);
-            if offset >= head.seen_to {
-                head.unseen_count = head.unseen_count.saturating_sub(1);
+    /// The user's inbox, without what retention has cut.
+    pub(super) fn touch<'s>(
+        &'s mut self,
+        user_id: &'s UserId,
+    ) -> Result<(Scan<'s>, &'s mut Inbox), InboxError> {
+        let (snapshot, spaces, partition) = (self.snapshot, self.spaces, self.partition);
+        let scan = Scan { partition, snapshot, spaces, user: user_id };
+        if !self.touched.contains_key(user_id) {
+            let head = scan.head()?;
+            let mut inbox = Inbox::new(head, self.block_entries);
+            let is_cut = head.floor < self.log_start && head != HeadRow::NOTHING;
+            if is_cut {
+                inbox.drop_below(scan, self.log_start)?;
+                inbox.head.floor = self.log_start;
+            }
+            self.touched.insert(user_id.clone(), inbox);
+            if is_cut {
+                let log_start = self.log_start;
+                self.settle(user_id);
+                self.drop_changes(user_id, |offset, _| offset < log_start)?;
             }
         }
-        let row = after.map(|after| {
-            let mut row = Vec::with_capacity(row.len() + 16);
-            after.write(&mut row);
-            row.extend_from_slice(json);
-            row.into()
-        });
-        match self.new.binary_search_by_key(&offset, |(at, _)| *at) {
-            Ok(index) => self.new.get_mut(index)?.1 = row,
-            Err(_) => {
-                self.changed.insert(offset, row);
-            }
-        }
-        Some(())
-    }
-
-    /// What the batch made of an entry; none: nothing yet.
-    fn row(&self, offset: Offset) -> Option<&Option<Slice>> {
-        match self.new.binary_search_by_key(&offset, |(at, _)| *at) {
-            Ok(index) => self.new.get(index).map(|(_, row)| row),
-            Err(_) => self.changed.get(&offset),
-        }
-    }
-
-    /// The entries below an offset that the batch brought or changed, and that are still there.
-    fn rows_below(&self, before: Offset) -> Vec<(Offset, Slice)> {
-        let new = self.new.iter().map(|(at, row)| (at, row)).filter(|(at, _)| **at < before);
-        let rows = self.changed.range(..before).chain(new);
-        rows.filter_map(|(at, row)| Some((*at, row.clone()?))).collect()
-    }
-
-    /// How many of them are there from an offset on.
-    fn count_from(&self, first: Offset) -> u64 {
-        let new = self.new.iter().filter(|(at, row)| *at >= first && row.is_some()).count();
-        let changed = self.changed.range(first..).filter(|(_, row)| row.is_some()).count();
-        (new + changed) as u64
+        let inbox = self.touched.get_mut(user_id);
+        // It was just put there.
+        Ok((scan, inbox.ok_or(InboxError::UnreadableRow { partition, keyspace: INDEX })?))
     }
 }
 
-fn unreadable_entry(partition: Partition) -> InboxError {
-    InboxError::UnreadableRow { partition, keyspace: ENTRIES }
+fn write_inbox(spaces: &Spaces, user_id: &UserId, inbox: Inbox, rows: &mut OwnedWriteBatch) {
+    let Inbox { new, changed, blocks, head, stored_head, .. } = inbox;
+    let is_gone = |offset: &Offset| changed.get(offset) == Some(&None);
+    for (offset, row) in &new {
+        if !is_gone(offset) {
+            rows.insert(&spaces.entries, rows::entry_key(user_id, *offset), row.clone());
+        }
+    }
+    for (offset, state) in &changed {
+        let key = rows::state_key(user_id, *offset);
+        match state {
+            Some(state) => rows.insert(&spaces.entries, key, state.write()),
+            None if new.binary_search_by_key(offset, |(at, _)| *at).is_ok() => {}
+            None => {
+                rows.remove(&spaces.entries, key);
+                rows.remove(&spaces.entries, rows::entry_key(user_id, *offset));
+            }
+        }
+    }
+    for (first, block) in &blocks {
+        let key = index::block_key(user_id, *first);
+        match block {
+            Some(block) => rows.insert(&spaces.index, key, block.write()),
+            None => rows.remove(&spaces.index, key),
+        }
+    }
+    if head == stored_head {
+        return;
+    }
+    // A head that says nothing is no row, so that it makes no difference whether a notification and
+    // its end came in one batch.
+    if head == HeadRow::NOTHING {
+        rows.remove(&spaces.heads, user_id.as_str());
+    } else {
+        let mut row = Vec::with_capacity(24);
+        head.write(&mut row);
+        rows.insert(&spaces.heads, user_id.as_str(), row);
+    }
 }

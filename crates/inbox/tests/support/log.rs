@@ -13,7 +13,15 @@ use super::{AWAY, place, sent, user_id};
 pub(crate) enum Said {
     /// A notification of our own; `id` and `fingerprint` are drawn from few, so that copies and
     /// conflicts occur.
-    Sent { id: u8, user: usize, message: String, has_title: bool, fingerprint: Option<u8> },
+    /// `expires_in_ms` is counted from when it is sent.
+    Sent {
+        id: u8,
+        user: usize,
+        message: String,
+        labels: Labels,
+        fingerprint: Option<u8>,
+        expires_in_ms: Option<i64>,
+    },
     /// What any Kafka producer may write: no headers, an id made of its place.
     Plain { user: usize, message: String },
     /// Something is done to notifications; `id` is drawn from few, of which some are also those of
@@ -29,6 +37,14 @@ pub(crate) enum Said {
     Unreadable(i64),
     /// No record: the log skips an offset.
     Gap,
+}
+
+/// What a notification has that pages can be asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Labels {
+    pub(crate) has_title: bool,
+    pub(crate) tags: Vec<String>,
+    pub(crate) from: usize,
 }
 
 /// To what a command is done.
@@ -54,11 +70,12 @@ fn said() -> impl Strategy<Value = Said> {
     let message = "[a-z\"\\\\é]{0,20}";
     // Most of it in one inbox, so that commands find something.
     let user = prop_oneof![3 => Just(0), 2 => 0..=AWAY];
+    let expires_in_ms = prop_oneof![3 => Just(None), 1 => (-2..9i64).prop_map(Some)];
     let fingerprint = prop_oneof![4 => Just(None), 1 => (0..2u8).prop_map(Some)];
     prop_oneof![
-        12 => (0..40u8, user.clone(), message, any::<bool>(), fingerprint).prop_map(
-            |(id, user, message, has_title, fingerprint)| {
-                Said::Sent { id, user, message, has_title, fingerprint }
+        12 => (0..40u8, user.clone(), message, labels(), fingerprint, expires_in_ms).prop_map(
+            |(id, user, message, labels, fingerprint, expires_in_ms)| {
+                Said::Sent { id, user, message, labels, fingerprint, expires_in_ms }
             }
         ),
         4 => (user.clone(), message).prop_map(|(user, message)| Said::Plain { user, message }),
@@ -74,6 +91,15 @@ fn said() -> impl Strategy<Value = Said> {
         1 => (1..4i64).prop_map(Said::Unreadable),
         2 => Just(Said::Gap),
     ]
+}
+
+fn labels() -> impl Strategy<Value = Labels> {
+    let tags = prop::collection::vec("[ab\\\\é]", 0..3);
+    (any::<bool>(), tags, 0..3usize).prop_map(|(has_title, tags, from)| Labels {
+        has_title,
+        tags,
+        from,
+    })
 }
 
 fn which() -> impl Strategy<Value = Which> {
@@ -121,9 +147,14 @@ fn items_of(log: &[Said]) -> Vec<Item> {
 
 fn record(said: &Said) -> Record {
     match said {
-        Said::Sent { id, user, message, has_title, fingerprint } => {
+        Said::Sent { id, user, message, labels, fingerprint, expires_in_ms } => {
             let mut sent = sent(u128::from(*id), *user, message);
+            let Labels { has_title, tags, from } = labels.clone();
             sent.notification.title = has_title.then(|| "Today".to_owned());
+            sent.notification.tags = tags;
+            sent.notification.from.id = Some(user_id(from));
+            let expires_at = expires_in_ms.map(|ms| sent.created_at.as_ms() + ms);
+            sent.notification.expires_at = expires_at.map(Timestamp::from_ms_clamped);
             let record = Record::of_sent(&sent).unwrap();
             match fingerprint {
                 Some(n) => record.with_fingerprint(&n.to_string()),

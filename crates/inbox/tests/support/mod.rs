@@ -80,14 +80,15 @@ pub(crate) fn seen(entry: &Entry) -> Seen {
     Seen { offset, id, created_at, read_at, archived_at, is_plain, json }
 }
 
-/// Everything stays in the journal: a copy of the folder is what `kill -9` leaves.
+/// Blocks are short, and everything stays in the journal: a copy of the folder is what `kill -9` leaves.
 pub(crate) fn config() -> StoreConfig {
-    StoreConfig { worker_threads: 1, ..StoreConfig::default() }
+    StoreConfig { worker_threads: 1, block_entries: 4, ..StoreConfig::default() }
 }
 
 /// Everything is soon in tables.
 pub(crate) fn small_config() -> StoreConfig {
-    StoreConfig { write_buffer_bytes: 1024, worker_threads: 2, ..StoreConfig::default() }
+    let (write_buffer_bytes, worker_threads, block_entries) = (1024, 2, 4);
+    StoreConfig { write_buffer_bytes, worker_threads, block_entries, ..StoreConfig::default() }
 }
 
 /// A copy of an open store's folder, which the writer knows nothing of. Of the journal's bytes

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use inbox::{DeadCount, Effect, Head};
+use inbox::{DeadCount, Effect, Head, Query};
 use models::{
-    Change, DeadReason, Event, Fingerprint, Offset, Record, Selection, Undecodable, UserId,
+    Change, DeadReason, Event, Fingerprint, Notification, Offset, Record, Selection, Timestamp,
+    Undecodable, UserId,
 };
 
 use super::log::Item;
@@ -16,6 +17,7 @@ pub(crate) struct Oracle {
     inboxes: BTreeMap<UserId, Vec<Seen>>,
     seen_to: BTreeMap<UserId, Offset>,
     pub(crate) sent: usize,
+    pub(crate) expired: usize,
     pub(crate) commands: usize,
     pub(crate) duplicates: usize,
     pub(crate) effects: BTreeMap<Offset, Effect>,
@@ -47,7 +49,7 @@ impl Oracle {
             Ok(event) => match self.ids.get(event.id().as_bytes()) {
                 None => {
                     self.ids.insert(*event.id().as_bytes(), event.fingerprint());
-                    self.add_event(offset, event);
+                    self.add_event(offset, event, record.timestamp);
                 }
                 Some(known) if *known == event.fingerprint() => self.duplicates += 1,
                 Some(_) => {
@@ -59,9 +61,12 @@ impl Oracle {
         }
     }
 
-    fn add_event(&mut self, offset: Offset, event: Event) {
+    fn add_event(&mut self, offset: Offset, event: Event, timestamp: Timestamp) {
         let inbox = self.inboxes.entry(event.user_id().clone()).or_default();
         match event {
+            Event::Sent(sent) if sent.notification.expires_at.is_some_and(|at| at <= timestamp) => {
+                self.expired += 1;
+            }
             Event::Sent(sent) => {
                 self.sent += 1;
                 inbox.push(Seen {
@@ -125,6 +130,48 @@ impl Oracle {
             unseen_count: count(&|seen| seen.offset >= seen_to),
             next_offset,
         }
+    }
+
+    /// Retention cuts what lies below this offset.
+    pub(crate) fn cut(&mut self, log_start: Offset) {
+        for inbox in self.inboxes.values_mut() {
+            inbox.retain(|seen| seen.offset >= log_start);
+        }
+    }
+
+    /// Whether an event with this record's id is known.
+    pub(crate) fn knows(&self, offset: Offset, record: &Record) -> bool {
+        let event = Event::decode(record, place(offset));
+        event.is_ok_and(|event| self.ids.contains_key(event.id().as_bytes()))
+    }
+
+    /// What a walk over all pages shows, newest first.
+    pub(crate) fn asked_for(&self, user: &UserId, query: &Query) -> Vec<Seen> {
+        let mut all = self.newest_first(user);
+        all.retain(|seen| {
+            let notification: Notification = serde_json::from_str(&seen.json).unwrap();
+            let Query { since, until, tag, from, status, .. } = query;
+            status.includes(seen.read_at.is_some(), seen.archived_at.is_some())
+                && since.is_none_or(|since| seen.created_at >= since)
+                && until.is_none_or(|until| seen.created_at < until)
+                && tag.as_ref().is_none_or(|tag| notification.tags.contains(tag))
+                && (from.is_none() || notification.from.id == *from)
+        });
+        all
+    }
+
+    /// What has expired by now, the first to expire first.
+    pub(crate) fn due(&self, now: Timestamp) -> Vec<(UserId, Seen)> {
+        let all = self.inboxes.iter().flat_map(|(user, inbox)| {
+            inbox.iter().filter_map(|seen| {
+                let notification: Notification = serde_json::from_str(&seen.json).unwrap();
+                let expires_at = notification.expires_at.filter(|at| *at <= now)?;
+                Some((expires_at, seen.offset, user.clone(), seen.clone()))
+            })
+        });
+        let mut all: Vec<_> = all.collect();
+        all.sort_by_key(|(expires_at, offset, ..)| (*expires_at, *offset));
+        all.into_iter().map(|(.., user, seen)| (user, seen)).collect()
     }
 
     pub(crate) fn newest_first(&self, user: &UserId) -> Vec<Seen> {

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use inbox::{Applied, DrainProgress, Effect, Outbox, PartitionInbox, Query, RecordHash, Store};
-use models::{Offset, Partition, UserId};
+use inbox::{
+    Applied, DrainProgress, Effect, Head, Outbox, PartitionInbox, PartitionReader, Query,
+    RecordHash, Status, Store,
+};
+use models::{Offset, Partition, Timestamp, UserId};
 use tempfile::TempDir;
 
 use super::log::{Item, batch_of};
 use super::oracle::Oracle;
-use super::{config, copy_of, is_home, seen, topic, users};
+use super::{Seen, config, copy_of, is_home, seen, topic, user_id, users};
 
 pub(crate) const PARTITION: Partition = Partition(3);
 
@@ -39,6 +42,15 @@ pub(crate) enum Step {
     },
     /// The writer finds another log: everything anew.
     Reset,
+    /// Retention cuts the log where this share of what was applied ends.
+    Retain {
+        permille: usize,
+    },
+    /// So many steps of a sweep, of so many rows.
+    Sweep {
+        steps: usize,
+        max_rows: usize,
+    },
     /// The folder as `kill -9` leaves it; with a tail of the journal missing, as a power loss may.
     Crash {
         cut_permille: usize,
@@ -64,6 +76,10 @@ pub(crate) struct World {
     effects_from: Offset,
     /// How far effects were seen to, as the caller remembers it.
     seen_to: Offset,
+    /// Where the fold of this store began.
+    base: usize,
+    /// What the log still holds.
+    log_start: Offset,
     folder: TempDir,
     inbox: Option<PartitionInbox>,
 }
@@ -73,7 +89,9 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let inbox = Some(open(&folder));
         let (now, past) = (Held::default(), vec![Held::default()]);
-        Self { log, now, past, effects_from: Offset(0), seen_to: Offset(0), folder, inbox }
+        let (zero, base) = (Offset(0), 0);
+        let (effects_from, seen_to, log_start) = (zero, zero, zero);
+        Self { log, now, past, effects_from, seen_to, base, log_start, folder, inbox }
     }
 
     pub(crate) fn take(&mut self, step: &Step) {
@@ -93,6 +111,8 @@ impl World {
                 self.fold_all_again(if knows_progress { self.seen_to } else { Offset(0) });
             }
             Step::Reset => self.reset(),
+            Step::Retain { permille } => self.retain(permille),
+            Step::Sweep { steps, max_rows } => self.sweep(steps, max_rows),
             Step::Crash { cut_permille } => self.crash(cut_permille),
         }
         self.past.push(self.now.clone());
@@ -110,15 +130,16 @@ impl World {
     fn apply(&mut self, new: usize, again: usize) {
         let at = self.now.at;
         let end = (at + new).min(self.log.len());
-        let items = self.log[at.saturating_sub(again)..end].to_vec();
+        let items = self.log[at.saturating_sub(again).max(self.base)..end].to_vec();
         let least = self.next_offset();
         let next_offset = items.last().map_or(least, |item| item.next_offset().max(least));
-        let before = Oracle::of(&self.log[..at]);
-        let after = Oracle::of(&self.log[..end]);
+        let before = Oracle::of(&self.log[self.base..at]);
+        let after = Oracle::of(&self.log[self.base..end]);
         let applied = self.inbox().apply(batch_of(&items, next_offset), &is_home).unwrap();
         let is_old = |item: &&Item| matches!(item, Item::Record(offset, _) if *offset < least);
         assert_eq!(applied.skipped, items.iter().filter(is_old).count());
         assert_eq!(applied.sent, after.sent - before.sent);
+        assert_eq!(applied.expired, after.expired - before.expired);
         assert_eq!(applied.commands, after.commands - before.commands);
         assert_eq!(applied.duplicates, after.duplicates - before.duplicates);
         assert_eq!((applied.dead, applied.relayed), after.counts_from(least));
@@ -132,7 +153,7 @@ impl World {
     }
 
     fn replay(&mut self, from_permille: usize, items: usize) {
-        let from = self.now.at * from_permille / 1000;
+        let from = self.base + (self.now.at - self.base) * from_permille / 1000;
         let items = self.log[from..(from + items).min(self.now.at)].to_vec();
         let Some(next_offset) = items.last().map(Item::next_offset) else { return };
         let applied = self.inbox().apply(batch_of(&items, next_offset), &is_home).unwrap();
@@ -184,9 +205,12 @@ impl World {
         self.seen_to = effects_from;
         self.now.removed.clear();
         self.past = vec![Held::default()];
+        self.base = self.first_retained();
         if let Some(next_offset) = self.now.next_offset {
-            let batch = batch_of(&self.log[..self.now.at], next_offset);
+            let batch = batch_of(&self.log[self.base..self.now.at], next_offset);
             self.inbox().apply(batch, &is_home).unwrap();
+            let log_start = self.log_start;
+            self.inbox().retain(log_start).unwrap();
             assert!(self.inbox().set_effects_from(effects_from).is_err());
         }
     }
@@ -198,9 +222,7 @@ impl World {
         self.folder = copy_of(&self.folder, cut_permille);
         self.inbox = Some(open(&self.folder));
         let (found, waiting) = (self.inbox().next_offset(), held(&self.inbox().outbox()));
-        let is_found = |held: &Held| {
-            held.next_offset == found && waiting == waiting_of(&self.log, held, self.effects_from)
-        };
+        let is_found = |held: &Held| held.next_offset == found && waiting == self.waiting_of(held);
         let last = self.past.iter().rposition(is_found).expect("a part of a batch is there");
         if cut_permille == 0 {
             assert_eq!(found, end.next_offset, "a kill lost a batch");
@@ -222,7 +244,65 @@ impl World {
     }
 
     fn waiting(&self) -> Vec<(Offset, Effect)> {
-        waiting_of(&self.log, &self.now, self.effects_from)
+        self.waiting_of(&self.now)
+    }
+
+    fn waiting_of(&self, held: &Held) -> Vec<(Offset, Effect)> {
+        let mut effects = Oracle::of(&self.log[self.base..held.at.max(self.base)]).effects;
+        effects.retain(|offset, _| *offset >= self.effects_from && !held.removed.contains(offset));
+        effects.into_iter().collect()
+    }
+
+    /// The first item that the log still holds.
+    fn first_retained(&self) -> usize {
+        self.log.partition_point(|item| item.first() < self.log_start).min(self.now.at)
+    }
+
+    fn retain(&mut self, permille: usize) {
+        let cut = self.base + (self.now.at - self.base) * permille / 1000;
+        let Some(item) = self.log.get(cut).filter(|_| cut < self.now.at) else { return };
+        self.log_start = self.log_start.max(item.first());
+        let log_start = self.log_start;
+        self.inbox().retain(log_start).unwrap();
+        // A copy of what is cut, behind the cut, is shown again by a store that is folded anew.
+        let cut = Oracle::of(&self.log[self.base..self.first_retained()]);
+        let mut later = self.log.split_off(self.now.at);
+        later.retain(|item| match item {
+            Item::Record(offset, record) => !cut.knows(*offset, record),
+            Item::Unreadable(_) => true,
+        });
+        self.log.extend(later);
+        self.check_against_one_folded_anew();
+    }
+
+    fn sweep(&mut self, steps: usize, max_rows: usize) {
+        for _ in 0..steps {
+            self.inbox().sweep(max_rows).unwrap();
+        }
+    }
+
+    /// A store that is folded from what the log still holds shows the same, byte for byte.
+    pub(crate) fn check_against_one_folded_anew(&mut self) {
+        let first = self.first_retained();
+        let retained = &self.log[first..self.now.at];
+        let cut = Oracle::of(&self.log[self.base..first]);
+        let is_copy = |item: &Item| match item {
+            Item::Record(offset, record) => cut.knows(*offset, record),
+            Item::Unreadable(_) => false,
+        };
+        let Some(next_offset) = self.now.next_offset else { return };
+        // The one exception: retention has cut a notification, and not yet a late copy of it.
+        if retained.iter().any(is_copy) {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let mut anew = open(&folder);
+        anew.apply(batch_of(retained, next_offset), &is_home).unwrap();
+        let (one, other) = (self.inbox().reader(), anew.reader());
+        for user in users() {
+            let query = Query::newest(usize::MAX);
+            assert_eq!(one.page(&user, &query).unwrap(), other.page(&user, &query).unwrap());
+        }
     }
 
     /// How far effects are seen to once none waits.
@@ -252,24 +332,61 @@ impl World {
     }
 
     fn check_inboxes(&mut self) {
-        let oracle = Oracle::of(&self.log[..self.now.at]);
+        let mut oracle = Oracle::of(&self.log[self.base..self.now.at.max(self.base)]);
+        oracle.cut(self.log_start);
         let reader = self.inbox().reader();
         let next_offset = self.now.next_offset;
-        for user in users() {
-            let expected = oracle.newest_first(&user);
-            assert_eq!(reader.head(&user).unwrap(), oracle.head(&user, next_offset));
-            for limit in 0..=expected.len() + 1 {
-                let page = reader.page(&user, &Query::newest(limit)).unwrap();
-                let entries: Vec<_> = page.entries.iter().map(seen).collect();
-                assert_eq!(entries, expected[..limit.min(expected.len())]);
-                assert_eq!(page.next.is_some(), limit < expected.len());
-                assert_eq!(page.head, oracle.head(&user, next_offset));
+        for (user, n) in users().iter().zip(self.past.len()..) {
+            let head = oracle.head(user, next_offset);
+            assert_eq!(reader.head(user).unwrap(), head);
+            for query in queries(n) {
+                let expected = oracle.asked_for(user, &query);
+                assert_eq!(walk(&reader, user, query, &head), expected);
+            }
+            for expected in oracle.newest_first(user) {
+                let found = reader.one(user, expected.id).unwrap();
+                assert_eq!(found.as_ref().map(seen), Some(expected));
             }
         }
         for stranger in ["nobody", "away"] {
             let stranger: UserId = stranger.parse().unwrap();
             assert!(reader.page(&stranger, &Query::newest(9)).unwrap().entries.is_empty());
         }
+        let now = Timestamp::from_ms_clamped(1_800_000_000_000 + 20);
+        let due: Vec<_> = reader.due(now, 99).unwrap().into_iter().map(|due| due.offset).collect();
+        let expected: Vec<_> = oracle.due(now).into_iter().map(|(_, seen)| seen.offset).collect();
+        assert_eq!(due, expected);
+    }
+}
+
+/// Two of all the ways in which pages can be asked for; which, depends on `n`.
+fn queries(n: usize) -> [Query; 2] {
+    let all = [Status::Inbox, Status::Unread, Status::Read, Status::Archived, Status::All];
+    let time = |n: usize| Some(Timestamp::from_ms_clamped(1_800_000_000_000 + n as i64));
+    let filtered = Query {
+        status: all[n % 5],
+        since: [None, time(n % 17)][n % 2],
+        until: [None, time(20 + n % 13)][n / 2 % 2],
+        tag: [None, Some("a".to_owned())][usize::from(n.is_multiple_of(3))].clone(),
+        from: [None, Some(user_id(1))][usize::from(n.is_multiple_of(4))].clone(),
+        ..Query::newest(1 + n % 4)
+    };
+    [Query { status: all[n / 2 % 5], ..Query::newest(1 + n % 7) }, filtered]
+}
+
+/// What all pages show one after the other; each has the counts.
+fn walk(reader: &PartitionReader, user: &UserId, mut query: Query, head: &Head) -> Vec<Seen> {
+    let mut shown = Vec::new();
+    loop {
+        let page = reader.page(user, &query).unwrap();
+        assert_eq!(page.head, *head);
+        assert!(page.entries.len() <= query.limit);
+        let is_full = page.entries.len() == query.limit;
+        shown.extend(page.entries.iter().map(seen));
+        let Some(next) = page.next else { return shown };
+        // Few enough that no page gives up before it is full.
+        assert!(is_full && query.before.is_none_or(|before| next < before));
+        query.before = Some(next);
     }
 }
 
@@ -279,10 +396,4 @@ fn open(folder: &TempDir) -> PartitionInbox {
 
 fn held(outbox: &Outbox) -> Vec<(Offset, Effect)> {
     outbox.next(usize::MAX).unwrap().map(|drain| drain.effects).unwrap_or_default()
-}
-
-fn waiting_of(log: &[Item], held: &Held, effects_from: Offset) -> Vec<(Offset, Effect)> {
-    let mut effects = Oracle::of(&log[..held.at]).effects;
-    effects.retain(|offset, _| *offset >= effects_from && !held.removed.contains(offset));
-    effects.into_iter().collect()
 }
