@@ -8,7 +8,6 @@ mod fold;
 mod growing;
 mod log;
 mod room;
-mod upkeep;
 mod warnings;
 
 use std::sync::Arc;

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use futures_util::future::join_all;
-use inbox::{InboxError, PartitionReader};
+use inbox::{Due, InboxError, PartitionReader};
 use kafka::{Backoff, Begun, ProduceError};
 use models::{Change, Changed, NotificationId, Offset, Partition, Record, Selection, Timestamp};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::upkeep::{Due, DueReader};
 use super::{State, Status};
 use crate::metrics::PartitionMetrics;
 use crate::outgoing::Outgoing;
@@ -112,7 +111,7 @@ impl Expire {
 
     fn record(&self, due: &Due, now: Timestamp) -> Result<Record, serde_json::Error> {
         Record::of_changed(&Changed {
-            id: NotificationId::of_expiry(self.outgoing.place(self.partition, due.offset)),
+            id: NotificationId::of_expiry(due.id, self.outgoing.place(self.partition, due.offset)),
             user_id: due.user_id.clone(),
             changed_at: now,
             selection: Selection::Ids(vec![due.id]),

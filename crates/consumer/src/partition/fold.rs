@@ -15,7 +15,6 @@ use super::fetch::Step;
 use super::growing::Growing;
 use super::log::Begin;
 use super::room::Taken;
-use super::upkeep::Upkeep;
 use super::warnings::Warnings;
 use super::{Signals, State, Status};
 use crate::metrics::PartitionMetrics;
