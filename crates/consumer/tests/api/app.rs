@@ -78,6 +78,20 @@ impl TestBroker {
         self.running = Some(Broker::start(self.config.clone()).await.unwrap());
     }
 
+    /// From now on it keeps no more than the newest records: segments are small, and it deletes all
+    /// but the last ones.
+    pub(crate) async fn cuts_early(&mut self) {
+        self.stop().await;
+        let path = self.dir.path().join("topics/notifications/topic.json");
+        let text = std::fs::read(&path).unwrap();
+        let mut topic: Value = serde_json::from_slice(&text).unwrap();
+        topic["configs"]["segment.bytes"] = "1024".into();
+        topic["configs"]["retention.bytes"] = "1".into();
+        std::fs::write(&path, topic.to_string()).unwrap();
+        self.config.limits.retention_interval = Duration::from_millis(50);
+        self.start_again().await;
+    }
+
     pub(crate) fn faults(&self) -> broker::Faults {
         self.running.as_ref().unwrap().faults().clone()
     }
@@ -328,6 +342,12 @@ impl TestApp {
     /// Waits until it ends.
     pub(crate) async fn ended(&mut self) -> anyhow::Result<()> {
         tokio::time::timeout(LONG, &mut self.running).await.expect("it ends").unwrap()
+    }
+
+    /// Stops it, for its broker and its store.
+    pub(crate) async fn ended_for_its_parts(mut self) -> Self {
+        self.stop().await.unwrap();
+        self
     }
 
     /// Stops, and starts again with this store or, for `None`, the same.

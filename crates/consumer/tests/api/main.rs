@@ -13,6 +13,8 @@ mod app;
 mod away;
 mod broker_away;
 mod changes;
+mod document;
+mod ends;
 mod export;
 mod foreign;
 mod forwarding;
