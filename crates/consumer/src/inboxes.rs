@@ -149,7 +149,9 @@ impl UserInbox<'_> {
         then: impl FnOnce(Page) -> Result<T, InboxError> + Send + 'static,
     ) -> Result<T, ReadError> {
         let (reader, user_id) = (self.view.reader.clone(), self.user_id.clone());
-        let is_small = query.limit <= SMALL_PAGE;
+        // Tags and senders have no index: looking for them reads thousands of entries.
+        let is_indexed = query.tag.is_none() && query.from.is_none();
+        let is_small = is_indexed && query.limit <= SMALL_PAGE;
         let read = move || reader.page(&user_id, &query).and_then(then);
         let reads = &self.inboxes.reads;
         let read = if is_small { reads.small(read).await? } else { reads.large(read).await? };

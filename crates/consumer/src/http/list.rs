@@ -74,8 +74,8 @@ pub(crate) async fn list(
     let asked = Asked::read(&request)?;
     let inboxes = shared.inboxes()?;
     let inbox = inboxes.of(&user_id).await?;
-    asked.freshness.reached(&inbox).await?;
     let slice = asked.slice(&inbox, &user_id)?;
+    asked.freshness.reached(&inbox).await?;
     json(&inbox, &inbox.list(slice).await?)
 }
 
@@ -93,13 +93,14 @@ impl Asked {
 
     /// # Errors
     /// The cursor is one of another list.
-    fn slice(self, inbox: &UserInbox<'_>, user_id: &UserId) -> Result<Slice, Problem> {
+    fn slice(&self, inbox: &UserInbox<'_>, user_id: &UserId) -> Result<Slice, Problem> {
         let Self { filter, limit, cursor, .. } = self;
+        let (filter, limit) = (filter.clone(), *limit);
         let before = match cursor {
             None => None,
             Some(cursor) => {
                 let (topic_id, partition) = (inbox.log.topic_id, inbox.log.partition);
-                if cursor != filter.cursor(user_id, topic_id, partition, cursor.before) {
+                if *cursor != filter.cursor(user_id, topic_id, partition, cursor.before) {
                     let detail = "the cursor is one of another list: of other filters, of another \
                                   user, or of another life of the topic";
                     return Err(Problem::new(Code::InvalidCursor, detail));

@@ -120,7 +120,7 @@ async fn many_commands_at_once_are_all_done() {
     let app = TestApp::spawn().await;
     let all = ids(&app.with_texts("1", &["hi"; 100]).await);
     let mut requests = tokio::task::JoinSet::new();
-    for id in all.iter().cloned() {
+    for id in &all {
         let path = format!("/v1/users/1/notifications/{id}");
         let request = with_json(app.request(Method::PATCH, &path), r#"{"read":true}"#);
         requests.spawn(answer(request));
