@@ -212,3 +212,51 @@ pub struct Config {
     /// The HTTP server.
     pub server: ServerConfig,
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        consumer: ConsumerArgs,
+    }
+
+    fn parse(flags: &[&str]) -> Result<ConsumerArgs, clap::Error> {
+        let line = ["consumer"].iter().chain(flags);
+        Program::try_parse_from(line).map(|program| program.consumer)
+    }
+
+    #[test]
+    fn without_flags_the_store_has_its_own_defaults() {
+        let flags = parse(&[]).unwrap().limits.config();
+        for defaults in [StoreConfig::default(), StoreLimitsArgs::default().config()] {
+            assert_eq!(format!("{flags:?}"), format!("{defaults:?}"));
+        }
+        let flags = parse(&["--store-cache-mib", "7", "--store-journal-mib", "64"]).unwrap();
+        let config = flags.limits.config();
+        assert_eq!((config.cache_bytes, config.journal_bytes), (7 * MIB, 64 * MIB));
+        for bad in [["--store-cache-mib", "0"], ["--store-journal-mib", "63"]] {
+            assert!(parse(&bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_producer_is_a_host_and_a_port() {
+        for (text, url) in [
+            ("http://localhost:8080", "http://localhost:8080"),
+            ("http://10.0.0.1:80/", "http://10.0.0.1:80"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(parse(&["--producer-url", text]).unwrap().producer_url, url);
+        }
+        for bad in
+            ["", "localhost:8080", "https://a", "http://", "http://a/b", "http://a?b", "http://u@a"]
+        {
+            assert!(parse(&["--producer-url", bad]).is_err(), "{bad}");
+        }
+    }
+}
