@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use models::schema;
 use service::ProblemDocument;
 use utoipa::openapi::schema::{
-    AdditionalProperties, ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type,
+    AdditionalProperties, ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, Type,
 };
 use utoipa::openapi::{ContentBuilder, HeaderBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoParams, IntoResponses, OpenApi, PartialSchema, ToSchema};
@@ -71,22 +71,35 @@ impl PartialSchema for NotificationIdText {
 impl ToSchema for NotificationIdText {}
 
 fn position() -> Schema {
-    text().pattern(Some(POSITION)).into()
+    const DESCRIPTION: &str =
+        "Everything below this position: that of a send, a page or a notification.";
+    text().pattern(Some(POSITION)).description(Some(DESCRIPTION)).into()
 }
 
 fn status() -> Schema {
     let names = ["inbox", "unread", "read", "archived", "all"];
-    text().enum_values(Some(names)).default(Some("inbox".into())).into()
+    let status = text().enum_values(Some(names)).default(Some("inbox".into()));
+    status.description(Some("Only those in this state; inbox: not archived.")).into()
 }
 
-fn time() -> Schema {
-    text().format(Some(utoipa::openapi::SchemaFormat::Custom("date-time".into()))).into()
+fn time(description: &str) -> Schema {
+    let format = SchemaFormat::Custom("date-time".into());
+    text().format(Some(format)).description(Some(description)).into()
+}
+
+fn since() -> Schema {
+    time("Only those sent at this time or later.")
+}
+
+fn until() -> Schema {
+    time("Only those sent before this time.")
 }
 
 fn tag() -> Schema {
     let longest = models::MAX_TAG_CHARACTERS;
     let pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$";
-    text().min_length(Some(1)).max_length(Some(longest)).pattern(Some(pattern)).into()
+    let tag = text().min_length(Some(1)).max_length(Some(longest)).pattern(Some(pattern));
+    tag.description(Some("Only those with this tag.")).into()
 }
 
 /// Which part of an inbox.
@@ -104,10 +117,10 @@ pub(super) struct ListParameters {
     #[param(required = false, schema_with = status)]
     status: String,
     /// Only those sent at this time or later.
-    #[param(required = false, schema_with = time)]
+    #[param(required = false, schema_with = since)]
     since: String,
     /// Only those sent before this time.
-    #[param(required = false, schema_with = time)]
+    #[param(required = false, schema_with = until)]
     until: String,
     /// Only those with this tag.
     #[param(required = false, schema_with = tag)]
@@ -134,6 +147,22 @@ pub(super) struct FreshnessParameters {
     /// How long to wait for `min_position`.
     #[param(required = false, minimum = 0, maximum = 30_000, default = 5_000)]
     wait_ms: u16,
+}
+
+/// What makes repeating a send safe.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes what is handed on as it came")]
+pub(super) struct SendParameters {
+    /// Makes repeating the request safe: 1 to 255 visible characters.
+    #[param(
+        rename = "Idempotency-Key",
+        required = false,
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[!-~]+$"
+    )]
+    idempotency_key: String,
 }
 
 /// The body of a change.

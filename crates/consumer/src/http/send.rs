@@ -8,7 +8,7 @@ use models::SendRequest;
 use service::{BodyLimits, Code, Problem};
 
 use super::Shared;
-use super::document::SendProblems;
+use super::document::{SendParameters, SendProblems};
 use crate::forward::{Forwarded, PASSED_ON};
 
 /// The largest body, as the producer has it.
@@ -22,13 +22,7 @@ const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
     post,
     path = "/v1/notifications",
     tag = "sending",
-    params(
-        (
-            "Idempotency-Key" = inline(Option<String>),
-            Header,
-            description = "Makes repeating the request safe: 1 to 255 visible characters"
-        )
-    ),
+    params(SendParameters),
     request_body = SendRequest,
     responses(
         (status = 201, description = "Sent: an id and a position for each recipient", body = serde_json::Value),
