@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::Method;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::app::{Answer, TestApp, answer};
@@ -63,24 +63,26 @@ async fn serve(
 }
 
 async fn read_request(stream: &mut TcpStream) -> Option<String> {
-    let mut request = Vec::new();
-    let mut buffer = vec![0; 64 * 1024];
+    let mut stream = BufReader::new(stream);
+    let (mut request, mut length) = (String::new(), 0);
     loop {
-        let read = stream.read(&mut buffer).await.ok()?;
-        if read == 0 {
+        let start = request.len();
+        if stream.read_line(&mut request).await.ok()? == 0 {
             return None;
         }
-        request.extend_from_slice(&buffer[..read]);
-        let text = String::from_utf8_lossy(&request).into_owned();
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|line| {
-            let (name, value) = line.split_once(": ")?;
-            name.eq_ignore_ascii_case("content-length").then(|| value.parse::<usize>().unwrap())
-        });
-        if body.len() >= length.unwrap_or(0) {
-            return Some(text);
+        match request[start..].trim_end().split_once(": ") {
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                length = value.parse().unwrap();
+            }
+            Some(_) => {}
+            None if start == 0 => {}
+            None => break,
         }
     }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    request.push_str(&String::from_utf8(body).unwrap());
+    Some(request)
 }
 
 async fn app_for(producer: &Producer) -> TestApp {
@@ -184,7 +186,8 @@ async fn without_an_answer_it_is_unknown_what_became_of_it() {
 #[tokio::test]
 async fn what_is_handed_on_is_bounded() {
     let producer = Producer::start().await;
-    let app = app_for(&producer).await;
+    let url = producer.url.clone();
+    let app = TestApp::spawn_with(|config| config.producer_url = url).await;
     producer.answers("201 Created", "", "{}");
     let post =
         |bytes: usize| app.request(Method::POST, "/v1/notifications").body(vec![b' '; bytes]);
