@@ -1,16 +1,29 @@
-//! The program `kafka-notify`: all in one, and each part alone.
+//! The program `kafka-notify`: all in one, each part alone, and a client.
 
 mod broker_command;
+mod client;
+mod client_args;
+mod doctor;
+mod failure;
+mod import;
+mod inbox_command;
+mod output;
+mod read_command;
+mod reference;
+mod send_command;
+mod text;
 mod up;
+mod users_command;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use broker::{Broker, StartError};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use service::Exit;
 
 use broker_command::BrokerCommand;
+use failure::finish;
 
 /// Durable notifications over Kafka: publish over HTTP, query every user's inbox.
 #[derive(Parser)]
@@ -30,6 +43,23 @@ enum Command {
     Producer(producer::Command),
     /// Run the consumer alone: GET /notifications/{userID}
     Consumer(consumer::Command),
+    /// Send a notification
+    Send(send_command::SendCommand),
+    /// Show an inbox, the newest first
+    Inbox(inbox_command::InboxCommand),
+    /// Mark notifications read
+    Read(read_command::ReadCommand),
+    /// Send a file of notifications, one JSON object a line; it can be run again and sends nothing
+    /// twice
+    Import(import::ImportCommand),
+    /// List, create, rename and remove users
+    Users(users_command::UsersCommand),
+    /// Check brokers, topics, lag and services, and say what to fix
+    Doctor(doctor::DoctorCommand),
+    /// Print a script that completes commands and flags in a shell
+    Completions(reference::CompletionsCommand),
+    /// Print the manual page, or write one a command
+    Man(reference::ManCommand),
 }
 
 /// Where data is kept.
@@ -83,5 +113,13 @@ pub async fn main() -> ExitCode {
         Command::Broker(command) => command.run().await,
         Command::Producer(command) => command.run().await,
         Command::Consumer(command) => command.run().await,
+        Command::Send(command) => finish(command.run().await),
+        Command::Inbox(command) => finish(command.run().await),
+        Command::Read(command) => finish(command.run().await),
+        Command::Import(command) => finish(command.run().await),
+        Command::Users(command) => finish(command.run().await),
+        Command::Doctor(command) => finish(command.run().await),
+        Command::Completions(command) => finish(command.run(Program::command())),
+        Command::Man(command) => finish(command.run(Program::command())),
     }
 }

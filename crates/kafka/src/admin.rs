@@ -132,6 +132,16 @@ pub(crate) fn metadata_request<const N: usize>(names: [&str; N]) -> MetadataRequ
     MetadataRequest::default().with_topics(Some(asked.into())).with_allow_auto_topic_creation(false)
 }
 
+/// Whether the cluster says that it has no such topic.
+pub(crate) fn is_absent(topic: &MetadataResponseTopic) -> bool {
+    topic.error_code.err() == Some(ResponseError::UnknownTopicOrPartition)
+}
+
+/// Whether the cluster says that nobody leads it.
+pub(crate) fn is_leaderless(topic: &MetadataResponseTopic) -> bool {
+    topic.error_code.err() == Some(ResponseError::LeaderNotAvailable)
+}
+
 fn found(name: &str, topic: Option<&MetadataResponseTopic>) -> Result<Found, Error> {
     let Some(topic) = topic else { return Ok(Found::Absent) };
     match topic.error_code.err() {

@@ -15,6 +15,7 @@ mod end;
 mod error;
 mod fetched;
 mod group;
+mod inspection;
 mod leader;
 mod partitioner;
 mod produce;
@@ -33,6 +34,9 @@ pub use end::End;
 pub use error::Error;
 pub use fetched::Fetched;
 pub use group::GroupOffsets;
+pub use inspection::{
+    Inspection, ProduceQuota, TopicInspection, ends, inspect, produce_quotas, reach,
+};
 pub use partitioner::{Partitioner, UnknownPartitioner};
 pub use produce::{Lane, ProduceError, ProtocolCode};
 pub use reader::{FetchError, Reader, Wait};

@@ -2,6 +2,8 @@
 
 mod layout;
 
+pub(crate) use layout::partitions_laid_out;
+
 use std::time::Duration;
 
 use models::{Partition, Timestamp, TopicId, User};

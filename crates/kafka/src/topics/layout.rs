@@ -59,6 +59,19 @@ pub(super) async fn ensure(
     Ok(layout)
 }
 
+/// The number of partitions that `$layout` has; none where there is no such record. It is checked as
+/// at a start, and nothing is written.
+pub(crate) async fn partitions_laid_out(
+    cluster: &ClusterConfig,
+    users_topic: &str,
+    config: &TopicsConfig,
+    partitions: i32,
+) -> Result<Option<i32>, TopicsError> {
+    let Some(layout) = read(cluster, users_topic).await?.layout else { return Ok(None) };
+    check(&layout, config, partitions)?;
+    Ok(Some(layout.partitions))
+}
+
 struct UsersTopic {
     layout: Option<Layout>,
     is_empty: bool,

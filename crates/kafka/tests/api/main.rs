@@ -13,6 +13,7 @@ mod batches;
 mod coordinator;
 mod fake;
 mod group;
+mod inspection;
 mod producing;
 mod reader;
 mod support;

@@ -1,0 +1,256 @@
+//! What one connection publishes in a batch, beside Kafka's own ProducerPerformance, in turns; and how
+//! long single sends and commands take meanwhile.
+//!
+//! `batch <program> <broker> <folder with Kafka's jars> [lines] [rounds]`: 1,000,000 lines and 3
+//! rounds by default.
+//!
+//! Starts a producer and a consumer from `program`, with folders of their own that are removed
+//! afterwards, on a broker for trying things out.
+#![allow(clippy::print_stdout)]
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use e2e::{Answer, Http, Part, System, eventually, run};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Recipients, over all partitions.
+const USERS: u64 = 1_000;
+/// Of a message, and of ProducerPerformance's records. A record of ours has in addition JSON around it
+/// and the headers of a CloudEvent.
+const MESSAGE_BYTES: usize = 200;
+const LONG: Duration = Duration::from_secs(600);
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let [program, broker, jars, numbers @ ..] = arguments.as_slice() else {
+        anyhow::bail!("usage: batch <program> <broker> <folder with jars> [lines] [rounds]");
+    };
+    let number =
+        |index: usize, default| numbers.get(index).map_or(Ok(default), |text| text.parse::<u64>());
+    let (lines, rounds) = (number(0, 1_000_000)?, number(1, 3)?);
+    let mut system = System::laid_out(program)?;
+    broker.clone_into(&mut system.addresses.broker);
+    system.start_with(Part::Producer, &["--users", "open"])?;
+    system.start(Part::Consumer)?;
+    system.ready(Part::Producer).await?;
+    system.ready(Part::Consumer).await?;
+    create_topic(broker, jars).await?;
+
+    let others = Others::new(&system)?;
+    println!("alone: {}", others.times_for(Duration::from_secs(3)).await?);
+    for round in 0..rounds {
+        let reference = producer_performance(broker, jars, lines).await?;
+        let (ours, meanwhile) = publish(&system, lines, &others).await?;
+        let ratio = ours / reference;
+        println!(
+            "round {}: batch {ours:.0}/s, ProducerPerformance {reference:.0}/s: {ratio:.2}; \
+             meanwhile {meanwhile}",
+            round + 1
+        );
+        print_memory(&mut system)?;
+        let began = Instant::now();
+        caught_up(&system).await?;
+        println!("the consumer had caught up {:.1} s later", began.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
+
+const TOPIC: &str = "producer-performance";
+
+async fn create_topic(broker: &str, jars: &str) -> Result<()> {
+    let arguments = ["--bootstrap-server", broker, "--create", "--if-not-exists", "--topic"];
+    let mut command = java(jars, "org.apache.kafka.tools.TopicCommand");
+    command.args(arguments).args([TOPIC, "--partitions", "6", "--replication-factor", "1"]);
+    run(command, "", LONG).await?.success()?;
+    Ok(())
+}
+
+/// Records a second, as it says itself.
+async fn producer_performance(broker: &str, jars: &str, records: u64) -> Result<f64> {
+    let mut command = java(jars, "org.apache.kafka.tools.ProducerPerformance");
+    let (records, size) = (records.to_string(), MESSAGE_BYTES.to_string());
+    command.args(["--topic", TOPIC, "--num-records", &records, "--record-size", &size]);
+    command.args(["--throughput", "-1", "--bootstrap-server", broker]);
+    command.args(["--command-property", "acks=all"]);
+    let output = run(command, "", LONG).await?.success()?.stdout;
+    let last = output.lines().last().unwrap_or_default();
+    let rate = last.split(", ").nth(1).and_then(|part| part.split(' ').next());
+    rate.with_context(|| output.clone())?.parse().with_context(|| output.clone())
+}
+
+fn java(jars: &str, class: &str) -> Command {
+    let mut command = Command::new("java");
+    command.arg("-cp").arg(Path::new(jars).join("*")).arg(class);
+    command
+}
+
+/// Publishes so many lines over one connection while others send and read.
+async fn publish(system: &System, lines: u64, others: &Others) -> Result<(f64, Times)> {
+    let is_over = AtomicBool::new(false);
+    let publishing = async {
+        let began = Instant::now();
+        let published = publish_lines(&system.addresses.producer, lines).await;
+        is_over.store(true, Ordering::SeqCst);
+        published.map(|()| lines as f64 / began.elapsed().as_secs_f64())
+    };
+    let (rate, times) = tokio::join!(publishing, others.times_until(&is_over));
+    Ok((rate?, times?))
+}
+
+async fn publish_lines(address: &str, lines: u64) -> Result<()> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let (mut from, mut to) = stream.into_split();
+    let writing = tokio::spawn(async move {
+        let head = "POST /v1/notifications/batch HTTP/1.1\r\nHost: localhost\r\n\
+                    Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n";
+        to.write_all(head.as_bytes()).await?;
+        let message = "x".repeat(MESSAGE_BYTES);
+        let block: String = (0..USERS)
+            .map(|user| format!("{{\"to\":\"user-{user}\",\"message\":\"{message}\"}}\n"))
+            .collect();
+        let chunk = format!("{:x}\r\n{block}\r\n", block.len());
+        for _ in 0..lines / USERS {
+            to.write_all(chunk.as_bytes()).await?;
+        }
+        to.write_all(b"0\r\n\r\n").await?;
+        Ok::<_, anyhow::Error>(to)
+    });
+    let (mut good, mut seen) = (0, Vec::new());
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let read = from.read(&mut buffer).await?;
+        ensure!(read > 0, "the connection ended after {good} results");
+        seen.extend_from_slice(buffer.get(..read).unwrap_or_default());
+        let kept = seen.len().saturating_sub(MARK.len() - 1);
+        good += count(&seen);
+        ensure!(!contains(&seen, b"\"code\""), "{}", String::from_utf8_lossy(&seen));
+        let is_end = seen.ends_with(b"0\r\n\r\n");
+        seen.drain(..kept);
+        if is_end {
+            break;
+        }
+    }
+    let _open = writing.await??;
+    ensure!(good == lines, "{good} results of {lines}");
+    Ok(())
+}
+
+const MARK: &[u8] = b"\"status\":201";
+
+fn count(bytes: &[u8]) -> u64 {
+    bytes.windows(MARK.len()).filter(|window| *window == MARK).count() as u64
+}
+
+fn contains(bytes: &[u8], mark: &[u8]) -> bool {
+    bytes.windows(mark.len()).any(|window| window == mark)
+}
+
+/// Who sends and changes single notifications.
+struct Others {
+    http: Http,
+    producer: String,
+    consumer: String,
+}
+
+/// How long that took.
+struct Times {
+    sends: Vec<Duration>,
+    patches: Vec<Duration>,
+}
+
+/// Between two requests of a kind.
+const PERIOD: Duration = Duration::from_millis(20);
+
+impl Others {
+    fn new(system: &System) -> Result<Self> {
+        let http = Http::new()?;
+        let (producer, consumer) =
+            (system.addresses.producer.clone(), system.addresses.consumer.clone());
+        Ok(Self { http, producer, consumer })
+    }
+
+    async fn times_for(&self, time: Duration) -> Result<Times> {
+        let is_over = AtomicBool::new(false);
+        let waiting = async {
+            tokio::time::sleep(time).await;
+            is_over.store(true, Ordering::SeqCst);
+        };
+        tokio::join!(self.times_until(&is_over), waiting).0
+    }
+
+    async fn times_until(&self, is_over: &AtomicBool) -> Result<Times> {
+        let mut times = Times { sends: Vec::new(), patches: Vec::new() };
+        let mut ticks = tokio::time::interval(PERIOD);
+        while !is_over.load(Ordering::SeqCst) {
+            ticks.tick().await;
+            let user = format!("other-{}", times.sends.len() % 100);
+            let began = Instant::now();
+            let body = json!({"to": user, "message": "hello"}).to_string();
+            let url = format!("http://{}/v1/notifications", self.producer);
+            let sent = json_of(self.http.json(Method::POST, &url, body, None).await?, 201)?;
+            times.sends.push(began.elapsed());
+            let id = sent.pointer("/notifications/0/id").and_then(Value::as_str);
+            let id = id.context("an id")?;
+            let url = format!("http://{}/v1/users/{user}/notifications/{id}", self.consumer);
+            let began = Instant::now();
+            let body = json!({"read": true}).to_string();
+            json_of(self.http.json(Method::PATCH, &url, body, None).await?, 200)?;
+            times.patches.push(began.elapsed());
+        }
+        Ok(times)
+    }
+}
+
+impl std::fmt::Display for Times {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (name, times) in [("sends", &self.sends), (" PATCH", &self.patches)] {
+            let mut times = times.clone();
+            times.sort_unstable();
+            let at = |percent: usize| {
+                let time = times.get((times.len() * percent / 100).min(times.len().max(1) - 1));
+                time.copied().unwrap_or_default().as_secs_f64() * 1e3
+            };
+            write!(f, "{name} p50 {:.1} p99 {:.1} ms ({})", at(50), at(99), times.len())?;
+        }
+        Ok(())
+    }
+}
+
+fn json_of(answer: Answer, status: u16) -> Result<Value> {
+    ensure!(answer.status == status, "{answer:?}");
+    Ok(serde_json::from_str(&answer.body)?)
+}
+
+async fn caught_up(system: &System) -> Result<()> {
+    eventually(LONG, async || {
+        let answer = system.get(Part::Consumer, "/v1/partitions").await?;
+        let body: Value = serde_json::from_str(&answer.body)?;
+        for partition in body.get("partitions").and_then(Value::as_array).context("partitions")? {
+            ensure!(partition.get("lag") == Some(&json!(0)), "{partition}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+fn print_memory(system: &mut System) -> Result<()> {
+    for part in [Part::Producer, Part::Consumer] {
+        let status = Path::new("/proc").join(system.process(part)?.id().to_string());
+        let status = std::fs::read_to_string(status.join("status"))?;
+        let of = |field: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(field));
+            line.unwrap_or_default().trim().to_owned()
+        };
+        println!("{part:?}: {} resident, {} at most", of("VmRSS:"), of("VmHWM:"));
+    }
+    Ok(())
+}
