@@ -11,17 +11,20 @@ use anyhow::Context;
 use inbox::{InboxError, Store};
 use kafka::{Drift, Reader, Topics, WriterMetrics};
 use models::Partition;
-use service::{AddressError, Bound, Current, Exit, Health, Metrics, Tasks};
-use tokio::sync::watch;
+use service::{AddressError, BodyBudget, Bound, Current, Exit, Health, Metrics, Tasks};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::config::Config;
+use crate::ends::EndOfLog;
+use crate::forward::Forwarder;
 use crate::http::{self, Shared};
 use crate::inboxes::{Inboxes, PartitionView};
 use crate::metrics::ConsumerMetrics;
 use crate::outgoing::Outgoing;
-use crate::partition::{Follower, State, Status};
+use crate::partition::{Follower, Room, State, Status};
+use crate::reads::Reads;
 
 /// The query service as a value: bound to its address and holding its store, not running yet.
 pub struct Application {
@@ -96,8 +99,7 @@ impl Application {
         });
         let inboxes = Arc::new(Current::default());
         let address = bound.address();
-        let shared =
-            Data::new(Shared { inboxes: inboxes.clone(), owner: format!("http://{address}") });
+        let shared = Data::new(shared(&config, inboxes.clone(), address)?);
         let routes = move |routes: &mut _| http::routes(&shared, routes);
         let server = bound.serve(&config.server, health.clone(), metrics, routes)?;
         let listening = server.handle();
@@ -117,6 +119,25 @@ impl Application {
         let synced = persist(service.store).await.context("the inbox store cannot be synced");
         result.and(ended).and(synced)
     }
+}
+
+/// What the handlers share.
+fn shared(
+    config: &Config,
+    inboxes: Arc<Current<Inboxes>>,
+    address: SocketAddr,
+) -> anyhow::Result<Shared> {
+    let forwarder = Forwarder::new(&config.producer_url, config.forward_timeout)
+        .context("the HTTP client cannot be made")?;
+    Ok(Shared {
+        inboxes,
+        owner: format!("http://{address}"),
+        commands: BodyBudget::new(config.command_bytes),
+        sends: BodyBudget::new(config.forwarded_bytes),
+        body_timeout: config.body_timeout,
+        forwarder,
+        exports: Arc::new(Semaphore::new(config.max_exports)),
+    })
 }
 
 /// The store is a view: one that cannot be read is set aside and grows back from the log.
@@ -179,8 +200,17 @@ impl Service {
         let cluster = &self.config.cluster;
         let outgoing = Outgoing::start(cluster, &topics, &self.writer_counts, &mut tasks);
         let views = self.follow_partitions(&topics, &outgoing, &end, &mut tasks)?;
-        let Config { restore_wait, stale_after, .. } = self.config;
-        self.inboxes.set(Inboxes::new(topics.clone(), views.clone(), restore_wait, stale_after));
+        let Config { restore_wait, stale_after, command_timeout, .. } = self.config;
+        self.inboxes.set(Inboxes {
+            topics: topics.clone(),
+            partitions: views.clone(),
+            outgoing: outgoing.clone(),
+            metrics: self.counts.clone(),
+            restore_wait,
+            stale_after,
+            command_timeout,
+            reads: Reads::new(),
+        });
         tasks.spawn(report_live(views.clone(), self.health.clone(), end.clone()));
         tasks.spawn(report_stale(views, stale_after, self.health.clone(), end.clone()));
         let report = |drift: Option<&Drift>| {
@@ -204,17 +234,24 @@ impl Service {
         tasks: &mut Tasks,
     ) -> anyhow::Result<Vec<PartitionView>> {
         let mut views = Vec::new();
+        let room = Room::new(self.config.fetched_bytes);
         for partition in (0..topics.partitions).map(Partition) {
             let inbox = self.store.partition(partition, topics.topic_id)?;
             let (sender, status) = watch::channel(Status::starting(inbox.next_offset()));
-            views.push(PartitionView { reader: inbox.reader(), status });
+            let cluster = &self.config.cluster;
+            let end_of_log = EndOfLog::new(cluster.clone(), topics.log(), partition);
+            let end_of_log = Arc::new(end_of_log);
+            views.push(PartitionView { reader: inbox.reader(), status, end_of_log });
             let follower = Follower {
                 partition,
-                reader: Reader::new(self.config.cluster.clone(), topics.log(), partition),
+                reader: Reader::new(cluster.clone(), topics.log(), partition),
                 inbox,
                 outgoing: outgoing.clone(),
                 status: sender,
                 metrics: self.counts.of(partition),
+                room: room.clone(),
+                expiry_period: self.config.expiry_period,
+                retention_period: self.config.retention_period,
                 end: end.clone(),
             };
             tasks.spawn(follower.run().instrument(tracing::info_span!("partition", %partition)));

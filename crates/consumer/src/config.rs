@@ -18,6 +18,94 @@ pub struct ConsumerArgs {
         default_value = "127.0.0.1:8081"
     )]
     pub consumer_addr: String,
+    /// Where the producer is: POST /v1/notifications is handed on to it
+    #[arg(
+        long,
+        env = "NOTIFY_PRODUCER_URL",
+        value_name = "URL",
+        default_value = "http://localhost:8080",
+        value_parser = http_url
+    )]
+    pub producer_url: String,
+    /// What the inbox store may use.
+    #[command(flatten)]
+    pub limits: StoreLimitsArgs,
+}
+
+/// What the inbox store may use of the machine.
+#[derive(Clone, Debug, clap::Args)]
+pub struct StoreLimitsArgs {
+    /// MiB of blocks, indexes and filters that reads keep in memory, for all partitions together.
+    /// Larger takes that much more memory; smaller than 1.25 bytes a notification, and look-ups by id
+    /// read from disk
+    #[arg(
+        long,
+        env = "NOTIFY_STORE_CACHE_MIB",
+        value_name = "MIB",
+        default_value_t = 32,
+        value_parser = clap::value_parser!(u64).range(1..=MAX_MIB)
+    )]
+    pub store_cache_mib: u64,
+    /// MiB of a partition's notifications that are kept in memory before they are written as a table.
+    /// Larger, and a busy partition takes up to five times as much more memory; smaller, and the disk
+    /// merges many small tables. Counts for partitions that are made later
+    #[arg(
+        long,
+        env = "NOTIFY_STORE_WRITE_BUFFER_MIB",
+        value_name = "MIB",
+        default_value_t = 8,
+        value_parser = clap::value_parser!(u64).range(1..=MAX_MIB)
+    )]
+    pub store_write_buffer_mib: u64,
+    /// MiB of journals on disk, for all partitions together. Larger, and a start takes longer, because
+    /// all of it is read again; smaller, and quiet partitions write small tables more often
+    #[arg(
+        long,
+        env = "NOTIFY_STORE_JOURNAL_MIB",
+        value_name = "MIB",
+        default_value_t = 128,
+        value_parser = clap::value_parser!(u64).range(64..=MAX_MIB)
+    )]
+    pub store_journal_mib: u64,
+}
+
+/// A bound for what nobody means; it keeps the number of bytes from overflowing.
+const MAX_MIB: u64 = 1024 * 1024;
+
+const MIB: u64 = 1024 * 1024;
+
+impl StoreLimitsArgs {
+    fn config(&self) -> StoreConfig {
+        StoreConfig {
+            cache_bytes: self.store_cache_mib.saturating_mul(MIB),
+            write_buffer_bytes: self.store_write_buffer_mib.saturating_mul(MIB),
+            journal_bytes: self.store_journal_mib.saturating_mul(MIB),
+            ..StoreConfig::default()
+        }
+    }
+}
+
+impl Default for StoreLimitsArgs {
+    /// What the flags are without being given.
+    fn default() -> Self {
+        let StoreConfig { cache_bytes, write_buffer_bytes, journal_bytes, .. } =
+            StoreConfig::default();
+        Self {
+            store_cache_mib: cache_bytes / MIB,
+            store_write_buffer_mib: write_buffer_bytes / MIB,
+            store_journal_mib: journal_bytes / MIB,
+        }
+    }
+}
+
+/// The producer speaks plain HTTP; what ends TLS in front of it is reached by its own address.
+fn http_url(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("http://").ok_or("a URL is http://HOST:PORT")?;
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    if rest.is_empty() || rest.contains(['/', '?', '#', '@', ' ']) {
+        return Err("a URL is http://HOST:PORT, without a path".to_owned());
+    }
+    Ok(format!("http://{rest}"))
 }
 
 /// Where the inboxes are kept.
@@ -47,13 +135,23 @@ impl ConsumerArgs {
     pub fn config(self, store: PathBuf, cluster: ClusterConfig, topics: TopicsConfig) -> Config {
         Config {
             address: self.consumer_addr,
+            producer_url: self.producer_url,
             store_dir: store,
-            store: StoreConfig::default(),
+            store: self.limits.config(),
             cluster,
             topics,
             restore_wait: Duration::from_secs(2),
             stale_after: Duration::from_secs(3),
             persist_period: Duration::from_secs(1),
+            command_timeout: Duration::from_secs(5),
+            forward_timeout: Duration::from_secs(30),
+            expiry_period: Duration::from_secs(1),
+            retention_period: Duration::from_secs(30),
+            fetched_bytes: 48 * 1024 * 1024,
+            max_exports: 4,
+            body_timeout: Duration::from_secs(10),
+            command_bytes: 16 * 1024 * 1024,
+            forwarded_bytes: 64 * 1024 * 1024,
             server: ServerConfig::default(),
         }
     }
@@ -64,6 +162,8 @@ impl ConsumerArgs {
 pub struct Config {
     /// Where it listens, `host:port`.
     pub address: String,
+    /// Where the producer is, `http://host:port`.
+    pub producer_url: String,
     /// Folder of the inbox store.
     pub store_dir: PathBuf,
     /// Bounds of the store.
@@ -81,6 +181,82 @@ pub struct Config {
     /// How often the store is synced to disk. Larger, and a power loss makes more be read from the
     /// log again; smaller, and the disk works more. Nothing is lost either way.
     pub persist_period: Duration,
+    /// How long a command may take until its effect can be read, and a miss until it is certain.
+    /// Longer, and clients give up first; shorter, and a broker that is slow for a moment is answered
+    /// with errors.
+    pub command_timeout: Duration,
+    /// How long the producer may take to answer what is handed on to it. Shorter than its own
+    /// deadline, and what it would have answered is unknown to the client.
+    pub forward_timeout: Duration,
+    /// How often it is looked whether notifications have expired. Longer, and they are shown for so
+    /// much longer; shorter, and the store is read more often.
+    pub expiry_period: Duration,
+    /// How often the log is asked what it still holds. Longer, and inboxes show for so much longer
+    /// what retention has cut; shorter, and the broker is asked more often.
+    pub retention_period: Duration,
+    /// Bytes that were fetched and are not applied yet, in memory, of all partitions together.
+    /// Larger, and catching up takes more than that much more memory, because applying takes as much
+    /// again; smaller, and it works in smaller batches, each of which writes a row for every user.
+    pub fetched_bytes: usize,
+    /// Exports that run at once; others are told to come again. Larger, and together they take the
+    /// disk from everybody else; smaller, and a few slow readers keep all others waiting.
+    pub max_exports: usize,
+    /// How long a body may take to arrive. Longer, and those who send slowly keep others out;
+    /// shorter, and slow connections are cut.
+    pub body_timeout: Duration,
+    /// Bytes of commands' bodies that are read at once; at the bound the newcomer is told to come
+    /// again. Larger takes that much memory; smaller, and bursts are refused.
+    pub command_bytes: usize,
+    /// The same for what is handed on to the producer.
+    pub forwarded_bytes: usize,
     /// The HTTP server.
     pub server: ServerConfig,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        consumer: ConsumerArgs,
+    }
+
+    fn parse(flags: &[&str]) -> Result<ConsumerArgs, clap::Error> {
+        let line = ["consumer"].iter().chain(flags);
+        Program::try_parse_from(line).map(|program| program.consumer)
+    }
+
+    #[test]
+    fn without_flags_the_store_has_its_own_defaults() {
+        let flags = parse(&[]).unwrap().limits.config();
+        for defaults in [StoreConfig::default(), StoreLimitsArgs::default().config()] {
+            assert_eq!(format!("{flags:?}"), format!("{defaults:?}"));
+        }
+        let flags = parse(&["--store-cache-mib", "7", "--store-journal-mib", "64"]).unwrap();
+        let config = flags.limits.config();
+        assert_eq!((config.cache_bytes, config.journal_bytes), (7 * MIB, 64 * MIB));
+        for bad in [["--store-cache-mib", "0"], ["--store-journal-mib", "63"]] {
+            assert!(parse(&bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_producer_is_a_host_and_a_port() {
+        for (text, url) in [
+            ("http://localhost:8080", "http://localhost:8080"),
+            ("http://10.0.0.1:80/", "http://10.0.0.1:80"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(parse(&["--producer-url", text]).unwrap().producer_url, url);
+        }
+        for bad in
+            ["", "localhost:8080", "https://a", "http://", "http://a/b", "http://a?b", "http://u@a"]
+        {
+            assert!(parse(&["--producer-url", bad]).is_err(), "{bad}");
+        }
+    }
 }

@@ -16,15 +16,23 @@ pub(crate) struct ConsumerMetrics {
     misplaced: Family<PartitionLabel, Counter>,
     outbox: Family<PartitionLabel, Gauge>,
     lag: Family<PartitionLabel, Gauge>,
+    expired: Family<PartitionLabel, Counter>,
+    first_offset: Family<PartitionLabel, Gauge>,
+    commands: Family<CommandLabel, Counter>,
 }
 
 /// The counts of one partition.
+#[derive(Clone)]
 pub(crate) struct PartitionMetrics {
     pub(crate) applied: Counter,
     pub(crate) duplicates: Counter,
     pub(crate) misplaced: Counter,
     pub(crate) outbox: Gauge,
     pub(crate) lag: Gauge,
+    /// Ends of notifications that expired, as the log has them.
+    pub(crate) expired: Counter,
+    /// What the log still holds.
+    pub(crate) first_offset: Gauge,
     undecodable: Family<UndecodableLabel, Counter>,
     partition: i32,
 }
@@ -32,6 +40,11 @@ pub(crate) struct PartitionMetrics {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PartitionLabel {
     partition: i32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CommandLabel {
+    command: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -72,6 +85,25 @@ impl ConsumerMetrics {
             "Records between what is applied and the end of the log",
             self.lag.clone(),
         );
+        registry.register(
+            "expired_notifications",
+            "Notifications whose end was appended because they expired",
+            self.expired.clone(),
+        );
+        registry.register(
+            "first_offset",
+            "The first offset that the log still holds; below it inboxes show nothing",
+            self.first_offset.clone(),
+        );
+        registry.register(
+            "commands",
+            "Changes of inboxes that were handed to the log, by kind",
+            self.commands.clone(),
+        );
+    }
+
+    pub(crate) fn command(&self, command: &'static str) {
+        self.commands.get_or_create(&CommandLabel { command }).inc();
     }
 
     pub(crate) fn of(&self, partition: Partition) -> PartitionMetrics {
@@ -82,6 +114,8 @@ impl ConsumerMetrics {
             misplaced: self.misplaced.get_or_create(&label).clone(),
             outbox: self.outbox.get_or_create(&label).clone(),
             lag: self.lag.get_or_create(&label).clone(),
+            expired: self.expired.get_or_create(&label).clone(),
+            first_offset: self.first_offset.get_or_create(&label).clone(),
             undecodable: self.undecodable.clone(),
             partition: partition.0,
         }

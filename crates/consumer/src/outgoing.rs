@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use inbox::{DrainProgress, Effect, LastRecord};
 use kafka::{
-    ClusterConfig, Error, GroupOffsets, Lane, ProduceError, Topics, Writer, WriterConfig,
+    Begun, ClusterConfig, Error, GroupOffsets, Lane, ProduceError, Topics, Writer, WriterConfig,
     WriterMetrics,
 };
 use models::{DeadLetter, Offset, Partition, Place, Record, TopicId, UserId};
@@ -103,7 +103,7 @@ impl Outgoing {
         offset: Offset,
         effect: Effect,
     ) -> Result<(), ProduceError> {
-        let place = Place { topic_id: self.topics.topic_id, partition, offset };
+        let place = self.place(partition, offset);
         match effect {
             Effect::DeadLetter { record, last, reason, detail } => {
                 let letter = DeadLetter {
@@ -139,9 +139,32 @@ impl Outgoing {
         }
     }
 
+    /// Hands a command, or the end of a notification that expired, to its inbox's partition.
+    ///
+    /// # Errors
+    /// There is no such partition. What becomes of the record is its outcome.
+    pub(crate) fn begin(
+        &self,
+        home: Partition,
+        record: Record,
+        deadline: Instant,
+    ) -> Result<Begun, ProduceError> {
+        let writer = self.home(home).ok_or(ProduceError::Stopped)?;
+        Ok(writer.begin(record, Lane::Single, deadline))
+    }
+
+    /// A record's place in this life of the topic.
+    pub(crate) fn place(&self, partition: Partition, offset: Offset) -> Place {
+        Place { topic_id: self.topics.topic_id, partition, offset }
+    }
+
+    fn home(&self, partition: Partition) -> Option<&Writer> {
+        self.homes.get(usize::try_from(partition.0).ok()?)
+    }
+
     async fn relay(&self, place: Place, record: Record) -> Result<(), ProduceError> {
         let home = record.user_id().ok().map(|user_id| self.topics.home(&user_id));
-        let writer = home.and_then(|home| self.homes.get(usize::try_from(home.0).ok()?));
+        let writer = home.and_then(|home| self.home(home));
         // The fold relays only what has a user id as its key.
         let writer = writer.ok_or(ProduceError::Stopped)?;
         match produce(writer, record.clone()).await {

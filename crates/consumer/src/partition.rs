@@ -1,12 +1,17 @@
-//! One partition: fetched by one task, folded by another, its outbox drained by a third.
+//! One partition: fetched by one task, folded by another, its outbox drained by a third, what expires
+//! in it ended by a fourth.
 
 mod drain;
+mod expire;
 mod fetch;
 mod fold;
+mod growing;
 mod log;
+mod room;
 mod warnings;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use inbox::PartitionInbox;
 use kafka::Reader;
@@ -19,9 +24,11 @@ use crate::metrics::PartitionMetrics;
 use crate::outgoing::Outgoing;
 
 use drain::Drain;
+use expire::Expire;
 use fetch::Fetch;
 use fold::Fold;
 use log::Log;
+pub(crate) use room::Room;
 use warnings::Warnings;
 
 /// Where a partition stands.
@@ -67,6 +74,9 @@ pub(crate) struct Follower {
     pub(crate) outgoing: Arc<Outgoing>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) metrics: PartitionMetrics,
+    pub(crate) room: Room,
+    pub(crate) expiry_period: Duration,
+    pub(crate) retention_period: Duration,
     /// Ends it; it ends itself, and its siblings, once the topic is another one.
     pub(crate) end: CancellationToken,
 }
@@ -91,24 +101,40 @@ impl Follower {
     /// # Errors
     /// The store failed. What it holds is still right, so far as it goes.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let Self { partition, reader, inbox, outgoing, status, metrics, end } = self;
+        let Self { partition, reader, inbox, outgoing, status, metrics, room, end, .. } = self;
         let (steps, queue) = mpsc::channel(QUEUED_FETCHES);
         let signals = Arc::new(Signals::default());
         let log = Log::new(partition, reader, outgoing.clone(), inbox.last_record());
-        let fetch = Fetch::new(log, inbox.next_offset());
+        let fetch = Fetch::new(log, inbox.next_offset(), room, self.retention_period);
         let drain = Drain::new(partition, inbox.outbox(), outgoing.clone(), signals.clone());
-        let homes = outgoing.homes(partition);
-        let warnings = Warnings::default();
-        let fold =
-            Fold { inbox, homes, status, metrics, queue, signals, warnings, end: end.clone() };
+        let expire = Expire {
+            partition,
+            reader: inbox.reader(),
+            outgoing: outgoing.clone(),
+            status: status.subscribe(),
+            metrics: metrics.clone(),
+            period: self.expiry_period,
+            is_failing: false,
+        };
+        let fold = Fold {
+            inbox,
+            homes: outgoing.homes(partition),
+            status,
+            metrics,
+            queue,
+            signals,
+            warnings: Warnings::default(),
+            sweep_at: Instant::now(),
+            end: end.clone(),
+        };
         let applying = async {
             let applied = fold.run().await;
-            // Nothing is fetched or drained for a fold that failed.
+            // Nothing is fetched, drained or ended for a fold that failed.
             end.cancel();
             applied
         };
-        let ((), applied, drained) =
-            tokio::join!(fetch.run(steps, &end), applying, drain.run(&end));
-        applied.and(drained)
+        let ((), applied, drained, expired) =
+            tokio::join!(fetch.run(steps, &end), applying, drain.run(&end), expire.run(&end));
+        applied.and(drained).and(expired)
     }
 }

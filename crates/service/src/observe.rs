@@ -25,6 +25,10 @@ pub(crate) async fn observe(
     let id = request_id(&request);
     let method = request.method().clone();
     let metrics = request.app_data::<web::Data<Metrics>>().cloned();
+    // For handlers that hand the request on.
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        request.headers_mut().insert(X_REQUEST_ID, value);
+    }
     let unread = Unread::of(&mut request);
     // An error here comes from middleware inside of us, of which there is none.
     let answer = next.call(request).await?;
@@ -37,7 +41,8 @@ pub(crate) async fn observe(
     let took = started.elapsed();
     if let Some(metrics) = metrics {
         // A method may be any word; those we do not serve count as one.
-        let is_served = method.is_safe() || matches!(method.as_str(), "POST" | "PUT" | "DELETE");
+        let is_served =
+            method.is_safe() || matches!(method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE");
         let method = if is_served { method.as_str() } else { "other" };
         metrics.count(method, &route, status, took);
     }

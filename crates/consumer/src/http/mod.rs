@@ -1,15 +1,28 @@
 //! The routes.
 
+mod actions;
+mod counts;
+mod document;
+mod export;
+mod list;
 mod notifications;
+mod one;
 mod partitions;
+mod problems;
+mod request;
+mod send;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpResponseBuilder;
 use actix_web::web::{self, Data, ServiceConfig};
-use service::{Code, Current, Problem, get, method_not_allowed};
+use service::{BodyBudget, Code, Current, Problem, get, method_not_allowed, openapi_route};
+use tokio::sync::Semaphore;
+use utoipa::OpenApi;
 
-use crate::inboxes::{Inboxes, ReadError};
+use crate::forward::Forwarder;
+use crate::inboxes::Inboxes;
 
 /// What the handlers share.
 pub(crate) struct Shared {
@@ -17,10 +30,22 @@ pub(crate) struct Shared {
     pub(crate) inboxes: Arc<Current<Inboxes>>,
     /// Where other processes reach this one.
     pub(crate) owner: String,
+    /// Bodies of commands.
+    pub(crate) commands: BodyBudget,
+    /// Bodies that are handed on.
+    pub(crate) sends: BodyBudget,
+    /// How long a body may take to arrive.
+    pub(crate) body_timeout: Duration,
+    pub(crate) forwarder: Forwarder,
+    pub(crate) exports: Arc<Semaphore>,
 }
 
 pub(crate) fn routes(shared: &Data<Shared>, config: &mut ServiceConfig) {
-    let only_get = || method_not_allowed("GET, HEAD");
+    const USER: &str = "/v1/users/{id}";
+    let only = |methods| move || method_not_allowed(methods);
+    let only_get = only("GET, HEAD");
+    let only_post = only("POST");
+    let of_user = |path: &str| web::resource(format!("{USER}/{path}"));
     config
         .app_data(shared.clone())
         .service(
@@ -29,10 +54,32 @@ pub(crate) fn routes(shared: &Data<Shared>, config: &mut ServiceConfig) {
                 .default_service(only_get()),
         )
         .service(
+            web::resource("/v1/notifications")
+                .route(web::post().to(send::send))
+                .default_service(only_post()),
+        )
+        .service(
             web::resource("/v1/partitions")
                 .route(get().to(partitions::list))
                 .default_service(only_get()),
-        );
+        )
+        .service(of_user("notifications").route(get().to(list::list)).default_service(only_get()))
+        // Before the route of one notification, whose pattern it fits.
+        .service(
+            of_user("notifications/actions")
+                .route(web::post().to(actions::act))
+                .default_service(only_post()),
+        )
+        .service(
+            of_user("notifications/{nid}")
+                .route(get().to(one::one))
+                .route(web::patch().to(one::change))
+                .route(web::delete().to(one::delete))
+                .default_service(only("GET, HEAD, PATCH, DELETE")()),
+        )
+        .service(of_user("counts").route(get().to(counts::counts)).default_service(only_get()))
+        .service(of_user("export").route(get().to(export::export)).default_service(only_get()));
+    openapi_route(document::Api::openapi(), config);
 }
 
 /// When trying again makes sense.
@@ -47,16 +94,11 @@ impl Shared {
     }
 }
 
-impl From<ReadError> for Problem {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Restoring { .. } => {
-                Self::new(Code::Restoring, error.to_string()).retry_after(RETRY_AFTER_WAIT)
-            }
-            ReadError::Store(_) | ReadError::Thread(_) => {
-                tracing::error!(%error, "inbox cannot be read");
-                Self::new(Code::Internal, "the inbox cannot be read; the log has the cause")
-            }
-        }
+/// Says how old the answer is, where the log could not be read for a while.
+fn tell_staleness(answer: &mut HttpResponseBuilder, staleness: Option<Duration>) {
+    if let Some(staleness) = staleness {
+        answer.insert_header((STALENESS, staleness.as_millis().to_string()));
     }
 }
+
+const STALENESS: &str = "Staleness";

@@ -1,24 +1,57 @@
 //! `GET /notifications/{userID}`, as in the tutorial.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::ContentType;
+use actix_web::http::header::{ContentType, LINK};
 use actix_web::web::{Data, Path, Query};
 use inbox::{Entry, Page};
-use models::{Notification, UserId};
+use models::{Notification, Offset, UserId};
 use serde_json::json;
 use service::{Problem, atoi};
 
-use super::Shared;
-use crate::inboxes::Newest;
+use super::document::{AwayProblem, TutorialAnswer, TutorialMessage};
+use super::{Shared, list, tell_staleness};
+use crate::filter::{Filter, Slice};
+use crate::inboxes::UserInbox;
 
 /// The most notifications an answer has.
 const MAX_LIMIT: usize = 1_000;
 
-/// The most bytes of notifications an answer has; it ends with the one that passes this. Larger,
-/// and slow readers of large inboxes cost that much memory each; smaller, and ordinary inboxes are
-/// cut short.
-const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
-
+/// The newest notifications of a user, oldest first, as the tutorial has it.
+///
+/// Of more than `limit`, or than 8 MiB, the newest; `Link` with `rel="next"` leads to the older ones.
+#[utoipa::path(
+    get,
+    path = "/notifications/{userID}",
+    tag = "tutorial",
+    params(
+        (
+            "userID" = inline(String),
+            Path,
+            description = "Whose inbox: an integer",
+            pattern = "^[+-]?[0-9]{1,18}$"
+        ),
+        (
+            "limit" = inline(Option<u16>),
+            Query,
+            description = "At most so many",
+            minimum = 1,
+            maximum = 1000
+        )
+    ),
+    responses(
+        (
+            status = 200,
+            description = "The notifications, or the message that there are none",
+            body = TutorialAnswer,
+            headers(
+                ("Link" = String, description = "Where older ones are, if there are any"),
+                ("Staleness" = u64, description = "Milliseconds since the log was last read, where that is long")
+            )
+        ),
+        (status = 400, description = "The id or the limit is no integer", body = TutorialMessage),
+        AwayProblem
+    )
+)]
 pub(crate) async fn newest(
     user_id: Path<String>,
     parameters: Query<Vec<(String, String)>>,
@@ -34,12 +67,27 @@ pub(crate) async fn newest(
         Ok(limit) => limit,
         Err(reason) => return Ok(refused(reason)),
     };
-    let Newest { page, staleness } = shared.inboxes()?.newest(user_id, limit).await?;
+    let inboxes = shared.inboxes()?;
+    let inbox = inboxes.of(&user_id).await?;
+    let newest = Slice { filter: Filter::all(), limit, before: None };
+    let read = |page: Page| Ok((body(&page.entries), page.next));
+    let (body, next) = inbox.page(newest.query(), read).await?;
     let mut answer = HttpResponse::Ok();
-    if let Some(staleness) = staleness {
-        answer.insert_header(("Staleness", staleness.as_millis().to_string()));
+    tell_staleness(&mut answer, inbox.staleness());
+    if let Some(next) = next {
+        answer.insert_header((LINK, link(&inbox, next, limit)));
     }
-    Ok(answer.content_type(ContentType::json()).body(body(&page)))
+    Ok(answer.content_type(ContentType::json()).body(body))
+}
+
+/// To what is older (RFC 8288), through the v1 route.
+fn link(inbox: &UserInbox<'_>, next: Offset, limit: usize) -> String {
+    let user_id = inbox.user_id;
+    let cursor = Filter::all().cursor(user_id, inbox.log.topic_id, inbox.log.partition, next);
+    let limit = limit.min(list::MAX_LIMIT);
+    format!(
+        "</v1/users/{user_id}/notifications?cursor={cursor}&status=all&limit={limit}>; rel=\"next\""
+    )
 }
 
 fn refused(message: String) -> HttpResponse {
@@ -58,8 +106,7 @@ fn read_limit(parameters: &[(String, String)]) -> Result<usize, String> {
 }
 
 /// The answer, oldest first.
-fn body(page: &Page) -> Vec<u8> {
-    let newest = fitting(&page.entries);
+fn body(newest: &[Entry]) -> Vec<u8> {
     if newest.is_empty() {
         return br#"{"message":"No notifications found for user","notifications":[]}"#.to_vec();
     }
@@ -74,16 +121,6 @@ fn body(page: &Page) -> Vec<u8> {
     }
     body.extend_from_slice(b"]}");
     body
-}
-
-fn fitting(newest_first: &[Entry]) -> &[Entry] {
-    let mut bytes = 0;
-    let fit = newest_first.iter().take_while(|entry| {
-        let fits = bytes < MAX_ANSWER_BYTES;
-        bytes += entry.json.len();
-        fits
-    });
-    newest_first.get(..fit.count()).unwrap_or(newest_first)
 }
 
 /// The tutorial's three fields and no others.

@@ -1,16 +1,22 @@
 //! The fetching half: brings what is next, wherever that is.
 
+use std::time::Duration;
+
 use kafka::{Backoff, Error, Fetched, Wait};
 use models::Offset;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::log::{Begin, Found, Log};
+use super::log::{Begin, FETCH_BYTES, Found, Log};
+use super::room::{Room, Taken};
 
 /// What the fetching half tells the applying half.
 pub(super) enum Step {
-    /// Records to apply.
-    Fetched(Fetched),
+    /// Records to apply, and the room they take.
+    Fetched(Fetched, Taken),
+    /// The log holds nothing below this any more.
+    Retain(Offset),
     /// What was asked for is cut from the log: go on here.
     Skip(Offset),
     /// Nothing was read yet, or it was another log: start from nothing.
@@ -24,12 +30,24 @@ pub(super) struct Fetch {
     next_offset: Option<Offset>,
     wait: Wait,
     is_failing: bool,
+    room: Room,
+    retention_period: Duration,
+    /// When the log is to be asked next what it still holds; none: it was not found to be the one
+    /// that was read so far.
+    retention_at: Option<Instant>,
 }
 
 impl Fetch {
-    pub(super) fn new(log: Log, next_offset: Option<Offset>) -> Self {
+    pub(super) fn new(
+        log: Log,
+        next_offset: Option<Offset>,
+        room: Room,
+        retention_period: Duration,
+    ) -> Self {
         // The first fetch is to tell at once where the log ends.
-        Self { log, next_offset, wait: Wait::No, is_failing: false }
+        let wait = Wait::No;
+        let (is_failing, retention_at) = (false, None);
+        Self { log, next_offset, wait, is_failing, room, retention_period, retention_at }
     }
 
     /// Fetches until `end`, or until nobody applies what it brings.
@@ -65,9 +83,20 @@ impl Fetch {
     }
 
     async fn next_step(&mut self) -> Result<Step, Error> {
+        if let Some(start) = self.retained().await {
+            return Ok(Step::Retain(start));
+        }
         if let Some(offset) = self.next_offset {
+            let taken = match self.wait {
+                Wait::No => self.room.for_fetch(FETCH_BYTES.unsigned_abs() as usize).await,
+                // Most bring a record or two.
+                Wait::ForRecords => Taken::default(),
+            };
             match self.log.fetch(offset, self.wait).await? {
-                Found::Records(fetched) => return Ok(Step::Fetched(fetched)),
+                Found::Records(fetched) => {
+                    let taken = self.room.for_fetched(taken, &fetched).await;
+                    return Ok(Step::Fetched(fetched, taken));
+                }
                 Found::Cut(start) => {
                     tracing::warn!(next_offset = offset.0, %start, "retention has cut what was not read yet");
                     return Ok(Step::Skip(start));
@@ -77,17 +106,31 @@ impl Fetch {
                         next_offset = offset.0,
                         "the log is another one than was read so far: folded anew"
                     );
-                    self.next_offset = None;
+                    (self.next_offset, self.retention_at) = (None, None);
                 }
             }
         }
         Ok(Step::Begin(self.log.begin().await?))
     }
 
+    /// What the log still holds, from time to time. Inboxes go on without an answer.
+    async fn retained(&mut self) -> Option<Offset> {
+        if self.retention_at.is_none_or(|at| Instant::now() < at) {
+            return None;
+        }
+        self.retention_at = Some(Instant::now() + self.retention_period);
+        let start = self.log.start().await;
+        start.inspect_err(|error| tracing::debug!(%error, "what the log holds is unknown")).ok()
+    }
+
     /// Goes on behind the step; whether it leads on.
     fn note(&mut self, step: &Step) -> bool {
         let (next_offset, is_end) = match step {
-            Step::Fetched(fetched) => (fetched.next_offset, fetched.is_end()),
+            Step::Retain(_) => return true,
+            Step::Fetched(fetched, _) => {
+                self.retention_at.get_or_insert_with(Instant::now);
+                (fetched.next_offset, fetched.is_end())
+            }
             Step::Skip(offset) => (*offset, false),
             Step::Begin(begin) => (begin.start, false),
         };

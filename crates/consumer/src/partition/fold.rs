@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use inbox::{Applied, Batch, PartitionInbox};
+use inbox::{Applied, PartitionInbox};
 use kafka::Fetched;
 use models::Offset;
 use tokio::sync::{mpsc, watch};
@@ -12,7 +12,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::fetch::Step;
+use super::growing::Growing;
 use super::log::Begin;
+use super::room::Taken;
 use super::warnings::Warnings;
 use super::{Signals, State, Status};
 use crate::metrics::PartitionMetrics;
@@ -27,6 +29,16 @@ const APPLY_TIMEOUT: Duration = Duration::from_secs(120);
 /// full of foreign records is read in smaller steps.
 const MAX_OUTBOX_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Rows that the sweep removes at once. Larger, and a record that comes meanwhile waits longer;
+/// smaller, and what retention cut stays on disk for longer.
+const SWEEP_ROWS: usize = 500;
+
+/// Between two steps of a sweep: the disk has something else to do.
+const SWEEP_PAUSE: Duration = Duration::from_millis(5);
+
+/// How often it is looked whether there is something to sweep.
+const SWEEP_PERIOD: Duration = Duration::from_secs(1);
+
 /// The applying half.
 pub(super) struct Fold {
     pub(super) inbox: PartitionInbox,
@@ -36,27 +48,30 @@ pub(super) struct Fold {
     pub(super) queue: mpsc::Receiver<Step>,
     pub(super) signals: Arc<Signals>,
     pub(super) warnings: Warnings,
+    /// When to sweep next, if nothing else is to be done.
+    pub(super) sweep_at: Instant,
     pub(super) end: CancellationToken,
-}
-
-/// What is applied at once, and where the log ended when it was fetched.
-struct Growing {
-    batch: Batch,
-    high_watermark: Option<Offset>,
 }
 
 impl Fold {
     /// Applies what is fetched until nothing more comes.
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
         let mut waiting = None;
-        while let Some(step) = self.next(&mut waiting).await {
+        loop {
+            let step;
+            (self, step) = self.next(waiting.take()).await?;
             let batch = match step {
-                Step::Fetched(fetched) => self.grow(fetched, &mut waiting),
-                Step::Skip(start) => Growing::empty(start),
-                Step::Begin(begin) => {
+                None => break,
+                Some(Step::Fetched(fetched, taken)) => self.grow(fetched, taken, &mut waiting),
+                Some(Step::Skip(start)) => Growing::empty(start),
+                Some(Step::Begin(begin)) => {
                     let start = begin.start;
                     self = self.begin(begin).await?;
                     Growing::empty(start)
+                }
+                Some(Step::Retain(start)) => {
+                    self = self.retain(start).await?;
+                    continue;
                 }
             };
             if !self.has_room().await {
@@ -68,11 +83,33 @@ impl Fold {
         Ok(())
     }
 
-    async fn next(&mut self, waiting: &mut Option<Step>) -> Option<Step> {
-        match waiting.take() {
-            Some(step) => Some(step),
-            None => self.queue.recv().await,
+    /// What is next; while there is nothing, a step of the sweep.
+    async fn next(mut self, waiting: Option<Step>) -> anyhow::Result<(Self, Option<Step>)> {
+        if waiting.is_some() {
+            return Ok((self, waiting));
         }
+        loop {
+            match tokio::time::timeout_at(self.sweep_at, self.queue.recv()).await {
+                Ok(step) => return Ok((self, step)),
+                Err(_) => self = self.sweep().await?,
+            }
+        }
+    }
+
+    async fn sweep(self) -> anyhow::Result<Self> {
+        let (mut fold, has_more) = self.on_disk(|fold| fold.inbox.sweep(SWEEP_ROWS)).await?;
+        fold.sweep_at = Instant::now() + if has_more { SWEEP_PAUSE } else { SWEEP_PERIOD };
+        Ok(fold)
+    }
+
+    /// Drops what the log does not hold any more.
+    async fn retain(self, start: Offset) -> anyhow::Result<Self> {
+        // What was cut before it was read is skipped by the fetch.
+        let Some(next_offset) = self.inbox.next_offset() else { return Ok(self) };
+        let start = start.min(next_offset);
+        let (fold, ()) = self.on_disk(move |fold| fold.inbox.retain(start)).await?;
+        fold.metrics.first_offset.set(start.0);
+        Ok(fold)
     }
 
     async fn begin(self, begin: Begin) -> anyhow::Result<Self> {
@@ -87,12 +124,12 @@ impl Fold {
     }
 
     /// Takes what else was fetched meanwhile.
-    fn grow(&mut self, first: Fetched, waiting: &mut Option<Step>) -> Growing {
-        let mut growing = Growing::of(first);
+    fn grow(&mut self, first: Fetched, taken: Taken, waiting: &mut Option<Step>) -> Growing {
+        let mut growing = Growing::of(first, taken);
         while let Ok(step) = self.queue.try_recv() {
             match step {
-                Step::Fetched(more) => growing.add(more),
-                other @ (Step::Skip(_) | Step::Begin(_)) => {
+                Step::Fetched(more, taken) => growing.add(more, taken),
+                other @ (Step::Skip(_) | Step::Begin(_) | Step::Retain(_)) => {
                     *waiting = Some(other);
                     break;
                 }
@@ -118,7 +155,7 @@ impl Fold {
     }
 
     async fn apply(self, growing: Growing) -> anyhow::Result<Self> {
-        let Growing { batch, high_watermark } = growing;
+        let Growing { batch, high_watermark, taken } = growing;
         let next_offset = batch.next_offset;
         let is_news = !batch.records.is_empty() || self.inbox.next_offset() != Some(next_offset);
         let fold = if is_news {
@@ -132,6 +169,7 @@ impl Fold {
         } else {
             self
         };
+        drop(taken);
         fold.status.send_modify(|status| {
             status.next_offset = next_offset;
             let Some(high_watermark) = high_watermark else { return };
@@ -177,26 +215,5 @@ impl Fold {
             self.signals.filled.notify_one();
         }
         metrics.outbox.set(i64::try_from(waiting).unwrap_or(i64::MAX));
-    }
-}
-
-impl Growing {
-    fn empty(next_offset: Offset) -> Self {
-        let batch = Batch { records: Vec::new(), unreadable: Vec::new(), next_offset };
-        Self { batch, high_watermark: None }
-    }
-
-    fn of(fetched: Fetched) -> Self {
-        let mut growing = Self::empty(fetched.next_offset);
-        growing.add(fetched);
-        growing
-    }
-
-    fn add(&mut self, fetched: Fetched) {
-        let Fetched { records, unreadable, next_offset, high_watermark } = fetched;
-        self.batch.records.extend(records);
-        self.batch.unreadable.extend(unreadable);
-        self.batch.next_offset = next_offset;
-        self.high_watermark = Some(high_watermark);
     }
 }

@@ -12,7 +12,7 @@ use crate::outgoing::Outgoing;
 
 /// Bytes a fetch asks for. Larger, and catching up takes more memory a partition; smaller, and it
 /// takes more round trips.
-const FETCH_BYTES: i32 = 1024 * 1024;
+pub(super) const FETCH_BYTES: i32 = 1024 * 1024;
 
 /// After a pause this long the reader connects anew, and so looks the topic up by its id: the broker
 /// is asked by the topic's name, which may be another topic's by now.
@@ -101,9 +101,14 @@ impl Log {
         }
     }
 
+    /// The first offset that the log holds.
+    pub(super) async fn start(&mut self) -> Result<Offset, Error> {
+        Ok(self.reader.bounds().await?.0)
+    }
+
     /// Finds out where a fold from nothing begins.
     pub(super) async fn begin(&mut self) -> Result<Begin, Error> {
-        let (start, _) = self.reader.bounds().await?;
+        let start = self.start().await?;
         let effects_from = self.effects_from().await?;
         (self.last_record, self.begun_at) = (None, None);
         Ok(Begin { start, effects_from })

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use broker::Broker;
-use consumer::{Application, BuildError, Config, ConsumerArgs};
+use consumer::{Application, BuildError, Config, ConsumerArgs, StoreLimitsArgs};
 use kafka::{ClusterConfig, Lane, Topics, TopicsConfig, Writer, WriterConfig, WriterMetrics};
 use models::{
     Notification, NotificationId, Offset, Partition, Record, Sent, Timestamp, User, UserId,
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Longer than anything takes that works.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
@@ -78,6 +78,20 @@ impl TestBroker {
         self.running = Some(Broker::start(self.config.clone()).await.unwrap());
     }
 
+    /// From now on it keeps no more than the newest records: segments are small, and it deletes all
+    /// but the last ones.
+    pub(crate) async fn cuts_early(&mut self) {
+        self.stop().await;
+        let path = self.dir.path().join("topics/notifications/topic.json");
+        let text = std::fs::read(&path).unwrap();
+        let mut topic: Value = serde_json::from_slice(&text).unwrap();
+        topic["configs"]["segment.bytes"] = "1024".into();
+        topic["configs"]["retention.bytes"] = "1".into();
+        std::fs::write(&path, topic.to_string()).unwrap();
+        self.config.limits.retention_interval = Duration::from_millis(50);
+        self.start_again().await;
+    }
+
     pub(crate) fn faults(&self) -> broker::Faults {
         self.running.as_ref().unwrap().faults().clone()
     }
@@ -133,7 +147,12 @@ fn topics() -> TopicsConfig {
 
 /// A query service on any free address.
 pub(crate) fn config(broker: &TestBroker, store: &Path) -> Config {
-    let args = ConsumerArgs { consumer_addr: "127.0.0.1:0".into() };
+    let args = ConsumerArgs {
+        consumer_addr: "127.0.0.1:0".into(),
+        // Nothing listens there.
+        producer_url: "http://127.0.0.1:1".into(),
+        limits: StoreLimitsArgs::default(),
+    };
     let mut config = args.config(store.to_owned(), broker.cluster(), topics());
     config.server.workers = 2;
     config
@@ -201,7 +220,38 @@ impl Answer {
     }
 }
 
+/// A second service, with a store of its own, on the same broker.
+pub(crate) struct Instance {
+    address: SocketAddr,
+    client: reqwest::Client,
+    _stop: DropGuard,
+    _store: TempDir,
+}
+
+impl Instance {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("http://{}{path}", self.address))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        answer(self.request(Method::GET, path)).await
+    }
+}
+
 impl TestApp {
+    /// Another service beside this one, ready to answer.
+    pub(crate) async fn beside(&self) -> Instance {
+        let store = tempfile::tempdir().unwrap();
+        let application = Application::build(config(&self.broker, store.path())).unwrap();
+        let address = application.address();
+        let stop = CancellationToken::new();
+        tokio::spawn(application.run_until_stopped(stop.clone()));
+        let client = self.client.clone();
+        let other = Instance { address, client, _stop: stop.drop_guard(), _store: store };
+        eventually(soon(), async || other.get("/readyz").await.status == 200).await;
+        other
+    }
+
     /// Ready to answer.
     pub(crate) async fn spawn() -> Self {
         Self::spawn_with(|_| {}).await
@@ -292,6 +342,12 @@ impl TestApp {
     /// Waits until it ends.
     pub(crate) async fn ended(&mut self) -> anyhow::Result<()> {
         tokio::time::timeout(LONG, &mut self.running).await.expect("it ends").unwrap()
+    }
+
+    /// Stops it, for its broker and its store.
+    pub(crate) async fn ended_for_its_parts(mut self) -> Self {
+        self.stop().await.unwrap();
+        self
     }
 
     /// Stops, and starts again with this store or, for `None`, the same.

@@ -38,7 +38,7 @@ async fn when_the_broker_comes_the_service_needs_no_help() {
     assert_eq!(app.inbox("1").await.status, 503);
     app.broker.start_again().await;
     app.is_ready().await;
-    app.get("/readyz").await.is(200, r#"{"details":{},"status":"ready"}"#);
+    app.get("/readyz").await.is(200, r#"{"status":"ready","details":{}}"#);
     app.inbox("1").await.is(200, NONE);
     app.tell("1", &["hi"]).await;
     app.inbox_of("1", 1).await;
@@ -72,7 +72,7 @@ async fn while_the_broker_is_away_inboxes_are_shown_and_said_to_be_old() {
 #[tokio::test]
 async fn while_the_broker_is_away_readiness_has_it_as_a_detail() {
     let mut app = TestApp::spawn().await;
-    app.get("/readyz").await.is(200, r#"{"details":{},"status":"ready"}"#);
+    app.get("/readyz").await.is(200, r#"{"status":"ready","details":{}}"#);
     app.broker.stop().await;
     let details = async || {
         let ready = app.get("/readyz").await;

@@ -8,13 +8,24 @@
 )]
 #![allow(missing_docs)]
 
+mod actions;
 mod app;
+mod away;
 mod broker_away;
+mod changes;
+mod document;
+mod ends;
+mod export;
 mod foreign;
+mod forwarding;
 mod limits;
 mod notifications;
 mod outbox;
+mod pages;
 mod partitions;
+mod positions;
+mod refusals;
 mod restarts;
 mod routes;
 mod user_ids;
+mod v1;

@@ -95,5 +95,5 @@ async fn counts_are_by_route_and_not_by_user() {
 async fn a_service_that_has_read_all_is_alive_and_ready() {
     let app = TestApp::spawn().await;
     app.get("/livez").await.is(200, r#"{"status":"alive"}"#);
-    app.get("/readyz").await.is(200, r#"{"details":{},"status":"ready"}"#);
+    app.get("/readyz").await.is(200, r#"{"status":"ready","details":{}}"#);
 }
