@@ -27,15 +27,10 @@ const REPLAYED: &str = "Idempotency-Replayed";
     post,
     path = "/v1/notifications",
     tag = "notifications",
-    params((
-        "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-        pattern = "^[!-~]+$",
-        description = "The same sender, key and recipient are one notification, however often it is \
-                       sent. 1 to 255 visible ASCII characters."
-    )),
+    params(super::openapi::KeyHeader),
     request_body(
         content = models::SendBody,
-        description = "Up to 16 MiB, and up to 16 MiB times recipients; each record up to 900,000 bytes"
+        description = "Up to 16 MiB; its bytes times its recipients up to 16 MiB; each record up to 900,000 bytes"
     ),
     responses(
         (

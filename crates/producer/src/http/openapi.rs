@@ -5,7 +5,7 @@ use models::SendRequest;
 use service::ProblemDocument;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
-use utoipa::{OpenApi, PartialSchema, ToResponse, ToSchema};
+use utoipa::{IntoParams, OpenApi, PartialSchema, ToResponse, ToSchema};
 
 use crate::batch::NewUser;
 
@@ -55,6 +55,33 @@ impl PartialSchema for UserIdText {
 }
 
 impl ToSchema for UserIdText {}
+
+/// Which page of users.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes the query")]
+pub(super) struct PageQuery {
+    /// How many users the page has at the most; 20 where it is left out.
+    #[param(value_type = u64, required = false, minimum = 1, maximum = 200)]
+    limit: Option<u64>,
+    /// The `next_cursor` of the page before, unchanged.
+    #[param(value_type = String, required = false)]
+    cursor: Option<String>,
+}
+
+/// The key of a request.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes the header")]
+pub(super) struct KeyHeader {
+    /// The same sender, key and recipient are one notification, however often it is sent. 1 to 255
+    /// visible ASCII characters.
+    #[param(
+        rename = "Idempotency-Key", value_type = String, required = false,
+        min_length = 1, max_length = 255, pattern = "^[!-~]+$"
+    )]
+    idempotency_key: Option<String>,
+}
 
 // Descriptions of what is written without them: see `answer.rs` and `batch.rs`.
 

@@ -115,12 +115,7 @@ pub(super) async fn show(
     get,
     path = "/v1/users",
     tag = "users",
-    params(
-        ("limit" = Option<u64>, Query, minimum = 1, maximum = 200,
-            description = "How many users a page has at the most; 20 where it is left out"),
-        ("cursor" = Option<String>, Query,
-            description = "The `next_cursor` of the page before, unchanged"),
-    ),
+    params(super::openapi::PageQuery),
     responses(
         (status = 200, description = "A page of users", body = UsersPage, headers(
             ("Staleness" = u64, description = "Where Kafka cannot be read: the answer's age in milliseconds"))),

@@ -76,6 +76,11 @@ async fn the_body_of_a_request_has_no_key_and_knows_its_limits() {
     assert_eq!((&list["name"], &list["schema"]["maximum"]), (&json!("limit"), &json!(200)));
     let key = &document["paths"][SEND]["post"]["parameters"][0];
     assert_eq!((&key["in"], &key["schema"]["maxLength"]), (&json!("header"), &json!(255)));
+    assert_eq!(key["name"], "Idempotency-Key");
+    for parameter in [list, key] {
+        assert_eq!(parameter["required"], json!(false));
+        assert!(parameter["schema"]["type"].is_string(), "not null: {parameter}");
+    }
 }
 
 /// What was asked, and how it was answered.
