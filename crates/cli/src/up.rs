@@ -60,7 +60,9 @@ impl System {
         let store = data_dir.join("inbox");
         let config = args.producer.config(cluster("kafka-notify-producer"), topics.clone());
         let producer = producer::Application::build(config).map_err(Exit::unusable)?;
-        let config = args.consumer.config(store, cluster("kafka-notify-consumer"), topics.clone());
+        let producer_url = format!("http://{}", reachable(producer.address()));
+        let cluster_of_consumer = cluster("kafka-notify-consumer");
+        let config = args.consumer.config(producer_url, store, cluster_of_consumer, topics.clone());
         let consumer =
             consumer::Application::build(config).map_err(|error| error.into_exit("--data-dir"))?;
         // Once, here, for both services. Boxed: the compiler gives up on futures nested this deep.

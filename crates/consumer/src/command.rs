@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use service::{Exit, TelemetryArgs, run_until_interrupted};
 
-use crate::{Application, ConsumerArgs, StoreArgs};
+use crate::{Application, ConsumerArgs, ProducerUrlArgs, StoreArgs};
 
 /// The flags of the query service alone.
 #[derive(Clone, Debug, clap::Args)]
@@ -13,6 +13,8 @@ pub struct Command {
     brokers: kafka::BrokersArgs,
     #[command(flatten)]
     consumer: ConsumerArgs,
+    #[command(flatten)]
+    producer: ProducerUrlArgs,
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
@@ -24,11 +26,11 @@ pub struct Command {
 impl Command {
     /// Runs until SIGINT or SIGTERM.
     pub async fn run(self) -> ExitCode {
-        let Self { brokers, consumer, store, topics, telemetry } = self;
+        let Self { brokers, consumer, producer, store, topics, telemetry } = self;
         run_until_interrupted(&telemetry, async {
             let store = store.folder().map_err(Exit::unusable)?;
             let cluster = brokers.cluster("kafka-notify-consumer");
-            let config = consumer.config(store, cluster, topics.config());
+            let config = consumer.config(producer.producer_url, store, cluster, topics.config());
             let application =
                 Application::build(config).map_err(|error| error.into_exit("--store-dir"))?;
             Ok(move |stop| application.run_until_stopped(stop))

@@ -18,6 +18,14 @@ pub struct ConsumerArgs {
         default_value = "127.0.0.1:8081"
     )]
     pub consumer_addr: String,
+    /// What the inbox store may use.
+    #[command(flatten)]
+    pub limits: StoreLimitsArgs,
+}
+
+/// Where the producer is, for a query service that is a process of its own.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ProducerUrlArgs {
     /// Where the producer is: POST /v1/notifications is handed on to it
     #[arg(
         long,
@@ -27,9 +35,6 @@ pub struct ConsumerArgs {
         value_parser = http_url
     )]
     pub producer_url: String,
-    /// What the inbox store may use.
-    #[command(flatten)]
-    pub limits: StoreLimitsArgs,
 }
 
 /// What the inbox store may use of the machine.
@@ -149,10 +154,16 @@ impl StoreArgs {
 
 impl ConsumerArgs {
     /// With everything else at its default.
-    pub fn config(self, store: PathBuf, cluster: ClusterConfig, topics: TopicsConfig) -> Config {
+    pub fn config(
+        self,
+        producer_url: String,
+        store: PathBuf,
+        cluster: ClusterConfig,
+        topics: TopicsConfig,
+    ) -> Config {
         Config {
             address: self.consumer_addr,
-            producer_url: self.producer_url,
+            producer_url,
             store_dir: store,
             store: self.limits.config(),
             cluster,
@@ -240,21 +251,22 @@ mod tests {
     struct Program {
         #[command(flatten)]
         consumer: ConsumerArgs,
+        #[command(flatten)]
+        producer: ProducerUrlArgs,
     }
 
-    fn parse(flags: &[&str]) -> Result<ConsumerArgs, clap::Error> {
-        let line = ["consumer"].iter().chain(flags);
-        Program::try_parse_from(line).map(|program| program.consumer)
+    fn parse(flags: &[&str]) -> Result<Program, clap::Error> {
+        Program::try_parse_from(["consumer"].iter().chain(flags))
     }
 
     #[test]
     fn without_flags_the_store_has_its_own_defaults() {
-        let flags = parse(&[]).unwrap().limits.config();
+        let flags = parse(&[]).unwrap().consumer.limits.config();
         for defaults in [StoreConfig::default(), StoreLimitsArgs::default().config()] {
             assert_eq!(format!("{flags:?}"), format!("{defaults:?}"));
         }
         let flags = parse(&["--store-cache-mib", "7", "--store-journal-mib", "64"]).unwrap();
-        let config = flags.limits.config();
+        let config = flags.consumer.limits.config();
         assert_eq!((config.cache_bytes, config.journal_bytes), (7 * MIB, 64 * MIB));
         for bad in [["--store-cache-mib", "0"], ["--store-journal-mib", "63"]] {
             assert!(parse(&bad).is_err(), "{bad:?}");
@@ -268,7 +280,7 @@ mod tests {
             ("http://10.0.0.1:80/", "http://10.0.0.1:80"),
             ("http://[::1]:8080", "http://[::1]:8080"),
         ] {
-            assert_eq!(parse(&["--producer-url", text]).unwrap().producer_url, url);
+            assert_eq!(parse(&["--producer-url", text]).unwrap().producer.producer_url, url);
         }
         for bad in
             ["", "localhost:8080", "https://a", "http://", "http://a/b", "http://a?b", "http://u@a"]

@@ -18,4 +18,4 @@ mod views;
 
 pub use application::{Application, BuildError};
 pub use command::Command;
-pub use config::{Config, ConsumerArgs, StoreArgs, StoreLimitsArgs};
+pub use config::{Config, ConsumerArgs, ProducerUrlArgs, StoreArgs, StoreLimitsArgs};

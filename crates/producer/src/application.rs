@@ -7,15 +7,16 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::web::Data;
 use anyhow::Context;
-use kafka::{Drift, FetchError, Reader, Topics, Writer, WriterMetrics};
+use kafka::{Drift, End, FetchError, Reader, Topic, Topics, Writer, WriterMetrics};
 use models::Partition;
 use service::{AddressError, BodyBudget, Bound, Current, Health, Metrics, Tasks};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::http::{self, Shared};
-use crate::publisher::Publisher;
+use crate::publisher::{Publisher, Writers};
 
 /// The publisher as a value: bound to its address, not running yet.
 pub struct Application {
@@ -56,9 +57,13 @@ impl Application {
         let publisher = Arc::new(Current::default());
         let shared = Data::new(Shared {
             publisher: publisher.clone(),
-            body_limits: config.body,
+            form: config.form,
+            json: config.json,
             body_budget: BodyBudget::new(config.body_budget_bytes),
             produce_timeout: config.produce_timeout,
+            batch: config.batch,
+            batches: Arc::new(Semaphore::new(config.batch.at_once)),
+            stop: stop.clone(),
         });
         let address = bound.address();
         let routes = move |routes: &mut _| http::routes(&shared, routes);
@@ -115,10 +120,19 @@ impl Service {
     async fn publish(&self, topics: Topics) -> anyhow::Result<()> {
         let end = self.stop.child_token();
         let mut tasks = Tasks::new(end.clone());
-        let directory = Arc::new(Directory::default());
+        let Config { cluster, users, remembered, .. } = &self.config;
+        let users_end = End::new(cluster.clone(), topics.users.clone(), Partition(0));
+        let directory = Arc::new(Directory::new(*users, users_end));
         self.follow_directory(&topics, directory.clone(), &end, &mut tasks);
         let writers = self.start_writers(&topics, &mut tasks);
-        self.publisher.set(Publisher::new(topics.clone(), writers.clone(), directory));
+        let publisher = Publisher::new(
+            cluster.clone(),
+            topics.clone(),
+            writers.clone(),
+            directory,
+            *remembered,
+        );
+        self.publisher.set(publisher);
         let report = |drift: Option<&Drift>| {
             self.health.set_detail("topics", drift.map(ToString::to_string));
         };
@@ -129,9 +143,7 @@ impl Service {
         }
         self.publisher.clear();
         end.cancel();
-        for writer in writers {
-            writer.close();
-        }
+        writers.close();
         tasks.end(self.config.produce_timeout + ENDING).await
     }
 
@@ -157,20 +169,21 @@ impl Service {
         });
     }
 
-    fn start_writers(&self, topics: &Topics, tasks: &mut Tasks) -> Vec<Writer> {
+    fn start_writers(&self, topics: &Topics, tasks: &mut Tasks) -> Writers {
         let Config { cluster, writer, .. } = &self.config;
-        let partitions = (0..topics.partitions).map(Partition);
-        let start = |partition| {
+        let mut start = |topic: Topic, partition| {
             let counts = self.counts.clone();
-            let (writer, task) =
-                Writer::new(cluster.clone(), topics.log(), partition, writer, counts);
+            let (writer, task) = Writer::new(cluster.clone(), topic, partition, writer, counts);
             tasks.spawn(async move {
                 task.await;
                 Ok(())
             });
             writer
         };
-        partitions.map(start).collect()
+        let partitions = (0..topics.partitions).map(Partition);
+        let notifications = partitions.map(|partition| start(topics.log(), partition)).collect();
+        let users = start(topics.users.clone().into(), Partition(0));
+        Writers { notifications, users }
     }
 
     /// No new requests; those in hand end.

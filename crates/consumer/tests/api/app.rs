@@ -147,13 +147,11 @@ fn topics() -> TopicsConfig {
 
 /// A query service on any free address.
 pub(crate) fn config(broker: &TestBroker, store: &Path) -> Config {
-    let args = ConsumerArgs {
-        consumer_addr: "127.0.0.1:0".into(),
-        // Nothing listens there.
-        producer_url: "http://127.0.0.1:1".into(),
-        limits: StoreLimitsArgs::default(),
-    };
-    let mut config = args.config(store.to_owned(), broker.cluster(), topics());
+    let args =
+        ConsumerArgs { consumer_addr: "127.0.0.1:0".into(), limits: StoreLimitsArgs::default() };
+    // Nothing listens there.
+    let producer_url = "http://127.0.0.1:1".to_owned();
+    let mut config = args.config(producer_url, store.to_owned(), broker.cluster(), topics());
     config.server.workers = 2;
     config
 }

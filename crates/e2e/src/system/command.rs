@@ -47,11 +47,13 @@ impl System {
             }
             Part::Consumer => {
                 command.args(["consumer", "--brokers", broker, "--consumer-addr", consumer]);
+                command.args(["--producer-url", &format!("http://{producer}")]);
                 command.arg("--store-dir").arg(&self.store_dir);
             }
             Part::SecondConsumer => {
                 command.args(["consumer", "--brokers", broker]);
                 command.args(["--consumer-addr", second_consumer]);
+                command.args(["--producer-url", &format!("http://{producer}")]);
                 command.arg("--store-dir").arg(self.store_dir.with_file_name("second-store"));
             }
         }

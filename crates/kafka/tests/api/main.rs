@@ -19,6 +19,7 @@ mod reader;
 mod support;
 mod topics;
 mod unreadable;
+mod waiting_batches;
 mod watch;
 mod wire;
 mod writer;

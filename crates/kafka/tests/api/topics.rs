@@ -126,6 +126,20 @@ async fn the_second_time_nothing_changes() {
 }
 
 #[tokio::test]
+async fn topics_know_when_a_record_is_gone_for_good() {
+    for (retention_ms, purged_after) in [
+        ("60000", Some(Duration::from_millis(60_000 + 5_000))),
+        ("0", Some(Duration::from_secs(5))),
+        ("-1", None),
+    ] {
+        let broker = TestBroker::start().await;
+        let settings = [("retention.ms", retention_ms), ("segment.ms", "5000")];
+        broker.wire().await.create_topic("n", 1, &settings).await;
+        assert_eq!(broker.ensure().await.unwrap().purged_after, purged_after, "{retention_ms}");
+    }
+}
+
+#[tokio::test]
 async fn processes_that_start_at_once_agree() {
     for _ in 0..5 {
         let broker = TestBroker::start().await;

@@ -10,13 +10,37 @@ use kafka::ProduceError;
 use models::UserId;
 use serde_json::json;
 use service::{BodyError, NotAnInteger, atoi};
-use tokio::time::Instant;
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::form::{self, FormError, SendForm};
 
 use crate::publisher::{Receipt, SendError};
 
+/// Send a text to one user, as the tutorial does.
+///
+/// Fields are `fromID`, `toID` and `message`.
+#[utoipa::path(
+    post,
+    path = "/send",
+    tag = "tutorial",
+    request_body(description = "Up to 2,700,000 bytes", content(
+        (SendFields = "application/x-www-form-urlencoded"),
+        (SendFields = "multipart/form-data"),
+    )),
+    responses(
+        (status = 200, description = "It is in the log", body = Message, headers(
+            ("Notification-Id" = String, description = "The notification's id, a UUID"),
+            ("Position" = String, description = "An inbox that has reached it shows the notification"))),
+        (status = 400, description = "An id is no integer, or the form cannot be read", body = Message),
+        (status = 404, description = "Sender or recipient does not exist", body = Message),
+        (status = 408, description = "The body did not arrive in time", body = Message),
+        (status = 413, description = "The body or the record is over its limit", body = Message),
+        (status = 415, description = "The body is no form, or encoded", body = Message),
+        (status = 503, description = "The log cannot be reached, or did not answer in time", body = Message,
+            headers(("Retry-After" = u64, description = "Seconds"))),
+    )
+)]
 pub(super) async fn send(
     request: HttpRequest,
     payload: Payload,
@@ -31,25 +55,50 @@ pub(super) async fn send(
     }
 }
 
+/// The fields of the form.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the form")]
+pub(super) struct SendFields {
+    /// The sender's id.
+    #[schema(rename = "fromID")]
+    from_id: i64,
+    /// The recipient's id.
+    #[schema(rename = "toID")]
+    to_id: i64,
+    /// The text; empty where it is left out.
+    message: Option<String>,
+}
+
+/// What the answer says.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the answer")]
+pub(super) struct Message {
+    /// For people.
+    message: String,
+}
+
 async fn try_send(
     request: &HttpRequest,
     payload: Payload,
     shared: &Shared,
 ) -> Result<Receipt, Refusal> {
-    let body = shared.body_budget.read(request.headers(), payload, shared.body_limits).await?;
+    let body = shared.body_budget.read(request.headers(), payload, shared.form).await?;
     let SendForm { from_id, to_id, message } = form::read(request.headers(), body).await?;
     let from = parse_id("fromID", &from_id)?;
     let to = parse_id("toID", &to_id)?;
     let publisher = shared.publisher.get().ok_or(Refusal::Connecting)?;
-    let deadline = Instant::now() + shared.produce_timeout;
-    Ok(publisher.send(&from, &to, message, service::now(), deadline).await?)
+    let (from, to) = (user_id(from)?, user_id(to)?);
+    Ok(publisher.send(from, to, message, service::now(), shared.deadline()).await?)
 }
 
-fn parse_id(field: &'static str, text: &str) -> Result<UserId, Refusal> {
-    match atoi(text) {
-        Ok(id) => Ok(UserId::from_integer(id)),
-        Err(error) => Err(Refusal::Id { field, error }),
-    }
+fn parse_id(field: &'static str, text: &str) -> Result<i64, Refusal> {
+    atoi(text).map_err(|error| Refusal::Id { field, error })
+}
+
+/// The tutorial's ids begin with 1.
+fn user_id(id: i64) -> Result<UserId, SendError> {
+    let user_id = UserId::from_integer(id);
+    if id > 0 { Ok(user_id) } else { Err(SendError::UserNotFound(user_id)) }
 }
 
 /// Why a send was not accepted.
@@ -95,7 +144,7 @@ impl Refusal {
             Self::Body(BodyError::TooSlow { .. }) => StatusCode::REQUEST_TIMEOUT,
             Self::Body(BodyError::Busy) | Self::Connecting => StatusCode::SERVICE_UNAVAILABLE,
             Self::Body(_) => StatusCode::BAD_REQUEST,
-            Self::Send(SendError::UserNotFound) => StatusCode::NOT_FOUND,
+            Self::Send(SendError::UserNotFound(_)) => StatusCode::NOT_FOUND,
             Self::Send(SendError::Produce(ProduceError::TooLarge { .. })) => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use broker::Broker;
+use broker::{Broker, Faults};
 use kafka::{ClusterConfig, Lane, Reader, TopicsConfig, Wait, Writer, WriterConfig, WriterMetrics};
 use models::{
     DirectoryChange, Event, Notification, Offset, Partition, Place, Record, Sent, Timestamp,
     TopicId, User,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use producer::{Application, Config, ProducerArgs};
+use producer::{Application, Config, ProducerArgs, Users};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Body, Method, RequestBuilder};
 use tempfile::TempDir;
@@ -43,7 +43,11 @@ fn topics() -> TopicsConfig {
 
 /// A publisher on any free address.
 pub(crate) fn config(broker: &TestBroker) -> Config {
-    let args = ProducerArgs { producer_addr: "127.0.0.1:0".into(), produce_timeout_ms: 5_000 };
+    let args = ProducerArgs {
+        producer_addr: "127.0.0.1:0".into(),
+        produce_timeout_ms: 5_000,
+        users: Users::Directory,
+    };
     let mut config = args.config(broker.cluster(), topics());
     config.server.workers = 2;
     config
@@ -88,6 +92,11 @@ impl TestBroker {
 
     pub(crate) async fn start_again(&mut self) {
         self.running = Some(Broker::start(self.config.clone()).await.unwrap());
+    }
+
+    /// What it is to do wrong.
+    pub(crate) fn faults(&self) -> &Faults {
+        self.running.as_ref().unwrap().faults()
     }
 
     /// Another broker, with all it has, takes the place of this one.

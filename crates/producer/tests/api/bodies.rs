@@ -14,7 +14,7 @@ const GOOD: &str = "fromID=2&toID=1&message=hi";
 #[tokio::test]
 async fn a_body_over_the_limit_is_413_before_all_of_it_is_sent() {
     const LENGTH: usize = 100_000_000;
-    let app = TestApp::spawn_with(|config| config.body.max_bytes = 100_000).await;
+    let app = TestApp::spawn_with(|config| config.form.max_bytes = 100_000).await;
     let piece = [b'x'; 1_000];
     let chunk = [b"3e8\r\n", &piece[..], b"\r\n"].concat();
     for (framing, piece) in [
@@ -63,7 +63,7 @@ async fn clients_that_write_all_before_they_read_get_every_other_answer_too() {
 
 #[tokio::test]
 async fn a_body_at_the_limit_is_read() {
-    let app = TestApp::spawn_with(|config| config.body.max_bytes = 1_000).await;
+    let app = TestApp::spawn_with(|config| config.form.max_bytes = 1_000).await;
     let body = |bytes: usize| {
         let empty = "fromID=2&toID=1&message=";
         empty.to_owned() + &"x".repeat(bytes - empty.len())
@@ -77,7 +77,7 @@ async fn a_body_at_the_limit_is_read() {
 
 #[tokio::test]
 async fn what_follows_a_body_that_was_not_read_is_not_taken_for_a_request() {
-    let app = TestApp::spawn_with(|config| config.body.max_bytes = 1_000).await;
+    let app = TestApp::spawn_with(|config| config.form.max_bytes = 1_000).await;
     let hidden = request(GOOD);
     let body = "x".repeat(2_000) + &hidden.repeat(50);
     let mut raw = app.connect().await;
@@ -89,7 +89,7 @@ async fn what_follows_a_body_that_was_not_read_is_not_taken_for_a_request() {
 
 #[tokio::test]
 async fn a_body_that_stalls_is_408_in_time() {
-    let app = TestApp::spawn_with(|config| config.body.timeout = Duration::from_millis(300)).await;
+    let app = TestApp::spawn_with(|config| config.form.timeout = Duration::from_millis(300)).await;
     for (framing, begun) in [
         ("Content-Length: 26\r\n", ""),
         ("Content-Length: 26\r\n", &GOOD[..25]),
@@ -126,7 +126,7 @@ async fn a_body_that_nobody_reads_does_not_hold_its_connection_for_ever() {
 
 #[tokio::test]
 async fn a_body_that_drips_is_408_all_the_same() {
-    let app = TestApp::spawn_with(|config| config.body.timeout = Duration::from_millis(300)).await;
+    let app = TestApp::spawn_with(|config| config.form.timeout = Duration::from_millis(300)).await;
     let mut raw = app.connect().await;
     raw.write(head("Content-Length: 1000000\r\n")).await;
     let (mut read, mut write) = raw.stream.split();
@@ -287,7 +287,7 @@ async fn clients_that_go_away_in_the_middle_leave_nothing_behind() {
 async fn bodies_that_take_all_the_room_make_others_wait_outside() {
     let app = TestApp::spawn_with(|config| {
         config.body_budget_bytes = 10_000;
-        config.body.max_bytes = 10_000;
+        config.form.max_bytes = 10_000;
     })
     .await;
     let body = form(&[("fromID", "2"), ("toID", "1"), ("message", &"x".repeat(8_000))]);
@@ -310,7 +310,7 @@ async fn bodies_that_take_all_the_room_make_others_wait_outside() {
 async fn the_room_of_bodies_that_never_arrive_is_given_back() {
     let app = TestApp::spawn_with(|config| {
         config.body_budget_bytes = 10_000;
-        config.body.timeout = Duration::from_millis(500);
+        config.form.timeout = Duration::from_millis(500);
     })
     .await;
     let body = form(&[("fromID", "2"), ("toID", "1"), ("message", &"x".repeat(8_000))]);

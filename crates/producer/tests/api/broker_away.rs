@@ -41,7 +41,7 @@ async fn when_the_broker_comes_the_service_needs_no_help() {
     app.is_ready().await;
     app.send("2", "1", "hi").await.is(200, SENT);
     let ready = app.get("/readyz").await;
-    ready.is(200, r#"{"details":{},"status":"ready"}"#);
+    ready.is(200, r#"{"status":"ready","details":{}}"#);
     assert_eq!(app.messages().await, ["hi"]);
 }
 

@@ -6,7 +6,7 @@ use crate::app::{SENT, TestApp};
 async fn a_service_that_can_send_is_alive_and_ready() {
     let app = TestApp::spawn().await;
     app.get("/livez").await.is(200, r#"{"status":"alive"}"#);
-    app.get("/readyz").await.is(200, r#"{"details":{},"status":"ready"}"#);
+    app.get("/readyz").await.is(200, r#"{"status":"ready","details":{}}"#);
 }
 
 #[tokio::test]
