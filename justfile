@@ -22,6 +22,11 @@ test:
 test-kafka:
     cargo test -p e2e --features apache-kafka
 
+# Schemathesis over the OpenAPI documents of both services (needs Python 3.10).
+test-openapi:
+    cargo build -p cli
+    crates/e2e/openapi/check target/debug/kafka-notify target/schemathesis
+
 # Load on running services, see docs/BENCHMARKS.md: `just bench publish --reference`.
 bench *FLAGS:
     cargo run --release -p loadgen -- {{FLAGS}}
@@ -34,6 +39,19 @@ bench-catch-up BROKER="127.0.0.1:9092":
     cargo build --release -p cli
     target/release/examples/catch_up target/release/kafka-notify {{BROKER}}
     target/release/examples/bare_fjall
+
+# What a long inbox and a large directory cost, beside a short inbox.
+bench-growth *ARGUMENTS:
+    cargo build --release -p cli
+    cargo build --release -p e2e --example growth
+    target/release/examples/growth target/release/kafka-notify {{ARGUMENTS}}
+
+# What one connection publishes in a batch, beside Kafka's ProducerPerformance: the broker, and the
+# folder with Kafka's jars.
+bench-batch BROKER JARS:
+    cargo build --release -p cli
+    cargo build --release -p e2e --example batch
+    target/release/examples/batch target/release/kafka-notify {{BROKER}} {{JARS}}
 
 # Format, lints, docs, licences.
 check:

@@ -94,24 +94,25 @@ impl Publisher {
         now: Timestamp,
         deadline: Instant,
     ) -> Result<Deletion, SendError> {
+        let tombstone = DirectoryChange::Removed(id.clone()).to_record(now)?;
+        let removed = self.write_user(tombstone, deadline).await?;
+        let read_back = self.directory.applied(removed, deadline).await;
+        read_back.map_err(|_| SendError::NotReadBack)?;
+        // From here on this instance sends the user nothing more. Fixed before the first try: a late
+        // copy of the record must not take what was sent since.
         let partition = self.topics.home(&id);
-        // Fixed before the first try: a late copy of the record must not take what was sent since.
         let mut end = End::new(self.cluster.clone(), self.topics.log(), partition);
         let asking = tokio::time::timeout_at(deadline, end.offset());
         let before = match asking.await {
             Ok(Ok(end)) => end,
             Ok(Err(_)) | Err(_) => return Err(SendError::EndUnknown),
         };
-        let tombstone = DirectoryChange::Removed(id.clone()).to_record(now)?;
-        let removed = self.write_user(tombstone, deadline).await?;
         let event_id = NotificationId::new();
         let erased =
             Erased { id: event_id, user_id: id, erased_at: now, before, fingerprint: None };
         let record = Record::of_erased(&erased)?;
         let writing = self.writer(partition)?.produce(record, Lane::Single, deadline);
         writing.await.map_err(SendError::Change)?;
-        let read_back = self.directory.applied(removed, deadline).await;
-        read_back.map_err(|_| SendError::NotReadBack)?;
         let purged_after = self.topics.purged_after.map(|it| i64::try_from(it.as_millis()));
         let purged_at = |ms: i64| Timestamp::from_ms_clamped(now.as_ms().saturating_add(ms));
         let purged_by = purged_after.map(|ms| purged_at(ms.unwrap_or(i64::MAX)));
