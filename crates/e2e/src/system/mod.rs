@@ -119,7 +119,8 @@ impl System {
         let address = || Ok::<_, anyhow::Error>(format!("127.0.0.1:{}", free_port()?));
         let folder = tempfile::tempdir()?;
         Ok(Self {
-            program: program.into(),
+            // Processes are started in a folder of their own.
+            program: std::path::absolute(program)?,
             addresses: Addresses {
                 broker: address()?,
                 producer: address()?,
