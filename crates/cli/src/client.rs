@@ -78,6 +78,8 @@ impl Client {
             .user_agent(concat!("kafka-notify/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
             .connect_timeout(CONNECTING)
+            // Before the server closes it, after 5 s.
+            .pool_idle_timeout(Duration::from_secs(3))
             // The routes have none; one would come from something else that answers there.
             .redirect(Policy::none())
             .build()

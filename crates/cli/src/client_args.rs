@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
+use models::{InvalidUserId, UserId};
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 
@@ -12,7 +14,7 @@ use reqwest::header::HeaderValue;
 #[command(next_help_heading = "Client options")]
 pub(crate) struct ClientArgs {
     /// Print JSON as the API answers it: one document, or one a line
-    #[arg(long, global = true, env = "NOTIFY_JSON")]
+    #[arg(long, global = true, env = "NOTIFY_JSON", value_parser = FalseyValueParser::new())]
     pub(crate) json: bool,
     /// The credential, sent as `Authorization: Bearer`
     #[arg(long, global = true, env = "NOTIFY_TOKEN", hide_env_values = true)]
@@ -77,6 +79,15 @@ impl BaseUrl {
         }
         url
     }
+}
+
+/// A user whose id is a part of a URL. `.` and `..` are ids as any other, but no part of a URL: whoever
+/// reads one leaves them out, escaped or not (URL standard, "path state").
+pub(crate) fn user_in_url(text: &str) -> Result<UserId, String> {
+    if matches!(text, "." | "..") {
+        return Err("this id cannot be a part of a URL, so there is no route to it".to_owned());
+    }
+    text.parse().map_err(|error: InvalidUserId| error.to_string())
 }
 
 impl fmt::Display for BaseUrl {

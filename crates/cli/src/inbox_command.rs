@@ -5,7 +5,7 @@ use models::{NotificationView, Timestamp, UserId};
 use serde::Deserialize;
 
 use crate::client::{Ask, Client};
-use crate::client_args::{ClientArgs, ConsumerUrl};
+use crate::client_args::{ClientArgs, ConsumerUrl, user_in_url};
 use crate::failure::{EXIT_CODES, Ending, Failure};
 use crate::output::Output;
 use crate::text::{column, harmless};
@@ -18,6 +18,7 @@ const MAX_PAGE: usize = 200;
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct InboxCommand {
     /// The user
+    #[arg(value_parser = user_in_url)]
     user: UserId,
     /// Which notifications; `inbox` is what is not archived
     #[arg(long, value_enum, default_value_t)]

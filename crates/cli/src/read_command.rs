@@ -4,7 +4,7 @@ use models::{NotificationId, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Ask, Client};
-use crate::client_args::{ClientArgs, ConsumerUrl};
+use crate::client_args::{ClientArgs, ConsumerUrl, user_in_url};
 use crate::failure::{EXIT_CODES, Ending, Failure};
 use crate::output::Output;
 
@@ -13,6 +13,7 @@ use crate::output::Output;
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct ReadCommand {
     /// The user
+    #[arg(value_parser = user_in_url)]
     user: UserId,
     /// The notifications, by their whole ids; without any, all that is there now
     #[arg(value_name = "ID")]

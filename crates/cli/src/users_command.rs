@@ -5,7 +5,7 @@ use models::{UserId, UserName, UserView};
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Answer, Ask, Client};
-use crate::client_args::{ClientArgs, ProducerUrl};
+use crate::client_args::{ClientArgs, ProducerUrl, user_in_url};
 use crate::failure::{EXIT_CODES, Ending, Failure};
 use crate::output::Output;
 use crate::text::{column, harmless};
@@ -29,11 +29,13 @@ enum Action {
     /// Show one user
     Get {
         /// The user
+        #[arg(value_parser = user_in_url)]
         id: UserId,
     },
     /// Create a user, or give one another name
     Add {
         /// The user
+        #[arg(value_parser = user_in_url)]
         id: UserId,
         /// The name to show
         name: UserName,
@@ -41,6 +43,7 @@ enum Action {
     /// Remove a user and erase the inbox, without asking back
     Remove {
         /// The user
+        #[arg(value_parser = user_in_url)]
         id: UserId,
     },
 }

@@ -10,6 +10,10 @@ use tokio::sync::Semaphore;
 /// busy one is taken for one that is away.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a connection is kept for another request. Longer than the producer keeps it (5 s), and a
+/// request goes out over one that is being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// Connections that are kept though nothing is asked over them.
 const IDLE_CONNECTIONS: usize = 32;
 
@@ -73,6 +77,7 @@ impl Forwarder {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(timeout)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .build()?;
         let url = format!("{url}/v1/notifications");
         Ok(Self { client, url, in_flight: Semaphore::new(MAX_IN_FLIGHT) })

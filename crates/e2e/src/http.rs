@@ -30,7 +30,10 @@ impl Http {
     /// # Errors
     /// Its settings cannot be used.
     pub fn new() -> Result<Self> {
-        Ok(Self(reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build()?))
+        // A server closes a connection that was idle for 5 s; a request that goes out just then is lost.
+        let idle = Duration::from_secs(3);
+        let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT);
+        Ok(Self(client.pool_idle_timeout(idle).build()?))
     }
 
     /// GET.

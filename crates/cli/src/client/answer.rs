@@ -84,9 +84,18 @@ impl Answer {
         let reason = problem(self.status, &self.body, self.header("x-request-id"));
         let failure = Failure::answered(self.status, reason);
         match self.status {
+            // Not what was asked for is missing, but the route: something else answers there.
+            404 if self.has_no_such_route() => Failure::failed(failure).advise(
+                "is this the right service? --url names the consumer, --producer-url the producer",
+            ),
             401 => failure.advise("give a credential with --token or NOTIFY_TOKEN"),
             _ => failure,
         }
+    }
+
+    fn has_no_such_route(&self) -> bool {
+        let document: Document = serde_json::from_slice(&self.body).unwrap_or_default();
+        document.code.as_deref() == Some("not_found")
     }
 
     /// The body as what it should be.

@@ -28,6 +28,9 @@ struct Line<'a> {
     /// What failed before, in a file of failures.
     #[serde(default, borrow)]
     request: Option<&'a RawValue>,
+    /// The same of a line that was no JSON.
+    #[serde(default, borrow)]
+    text: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
     to: Option<&'a RawValue>,
 }
@@ -43,21 +46,39 @@ fn some<'de, D: serde::Deserializer<'de>>(
 /// # Errors
 /// It is no JSON object, in words. Nothing is ever sent without a key.
 pub(super) fn keyed(line: &str, prefix: &str, number: u64) -> Result<Vec<u8>, String> {
-    let line = line.trim();
-    if !line.starts_with('{') {
-        return Err("no JSON object".to_owned());
+    let parsed = Line::read(line)?;
+    let failed = match (parsed.to, parsed.request, &parsed.text) {
+        (Some(_), ..) => return parsed.keyed(line, prefix, number),
+        (None, Some(request), _) => request.get(),
+        (None, None, Some(text)) => text,
+        (None, None, None) => return Err(NOBODY.to_owned()),
+    };
+    let parsed = Line::read(failed)?;
+    match parsed.to {
+        Some(_) => parsed.keyed(failed, prefix, number),
+        None => Err(NOBODY.to_owned()),
     }
-    let parsed: Line<'_> =
-        serde_json::from_str(line).map_err(|error| format!("no notification: {error}"))?;
-    match (parsed.to, parsed.request) {
-        (Some(_), _) => {}
-        (None, Some(request)) => return keyed(request.get(), prefix, number),
-        (None, None) => return Err("it says nobody whom it goes to".to_owned()),
+}
+
+const NOBODY: &str = "it says nobody whom it goes to";
+
+impl<'a> Line<'a> {
+    fn read(line: &'a str) -> Result<Self, String> {
+        // A list would be taken for an object's values in their order.
+        if !line.trim_start().starts_with('{') {
+            return Err("no JSON object".to_owned());
+        }
+        serde_json::from_str(line).map_err(|error| format!("no notification: {error}"))
     }
-    match parsed.idempotency_key {
-        Some(Some(_)) => Ok(with_break(line.to_owned())),
-        Some(None) => with_key(&without_key(line)?, prefix, number),
-        None => with_key(line, prefix, number),
+
+    /// The line that this was read from.
+    fn keyed(&self, line: &str, prefix: &str, number: u64) -> Result<Vec<u8>, String> {
+        let line = line.trim();
+        match self.idempotency_key {
+            Some(Some(_)) => Ok(with_break(line.to_owned())),
+            Some(None) => with_key(&without_key(line)?, prefix, number),
+            None => with_key(line, prefix, number),
+        }
     }
 }
 
@@ -108,6 +129,10 @@ mod tests {
                 r#"{"line":3,"status":404,"request":{"idempotency_key":"p:3","to":9}}"#,
                 r#"{"idempotency_key":"p:3","to":9}"#,
             ),
+            (
+                r#"{"line":3,"status":400,"text":"{\"to\":9}"}"#,
+                r#"{"idempotency_key":"p:7","to":9}"#,
+            ),
         ] {
             assert_eq!(key(line), Ok(format!("{sent}\n")), "{line}");
         }
@@ -126,6 +151,7 @@ mod tests {
             "{}",
             r#"{"to":null}"#,
             r#"{"line":3,"status":400,"text":"nonsense"}"#,
+            r#"{"line":3,"request":{"request":{"to":9}}}"#,
             r#"{"idempotency_key":1}"#,
         ] {
             assert!(key(line).is_err(), "{line}");
