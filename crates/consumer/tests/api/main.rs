@@ -27,5 +27,6 @@ mod positions;
 mod refusals;
 mod restarts;
 mod routes;
+mod test_broker;
 mod user_ids;
 mod v1;
