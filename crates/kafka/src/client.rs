@@ -28,7 +28,7 @@ pub(crate) async fn partition_client(
     topic: &Topic,
     partition: Partition,
 ) -> Result<PartitionClient, Error> {
-    let call = format!("connect to {}-{partition}", topic.name);
+    let call = format!("connect to {}-{partition} at {}", topic.name, cluster.brokers.join(","));
     within(cluster.request_timeout, &call, async {
         let mut connection = wire::connect(cluster).await?;
         let address = leader::address(&mut connection, topic, partition).await?;

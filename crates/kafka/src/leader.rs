@@ -34,7 +34,8 @@ impl Leader {
         topic: &Topic,
         partition: Partition,
     ) -> Result<Self, Error> {
-        let call = format!("connect to {}-{partition}", topic.name);
+        let brokers = cluster.brokers.join(",");
+        let call = format!("connect to {}-{partition} at {brokers}", topic.name);
         let connection = within(cluster.request_timeout, &call, async {
             let mut any = wire::connect(cluster).await?;
             let address = address(&mut any, topic, partition).await?;
