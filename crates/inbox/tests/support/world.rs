@@ -316,10 +316,13 @@ impl World {
 
     pub(crate) fn check(&mut self) {
         assert_eq!(self.inbox().next_offset(), self.now.next_offset);
-        let last = self.log[..self.now.at].iter().rev().find_map(|item| match item {
-            Item::Record(offset, record) => Some((*offset, RecordHash::of(record))),
-            Item::Unreadable(_) => None,
-        });
+        let last =
+            self.log[self.base..self.now.at.max(self.base)].iter().rev().find_map(
+                |item| match item {
+                    Item::Record(offset, record) => Some((*offset, RecordHash::of(record))),
+                    Item::Unreadable(_) => None,
+                },
+            );
         let found = self.inbox().last_record().map(|last| (last.offset, last.hash));
         assert_eq!(found, last);
         self.check_inboxes();
