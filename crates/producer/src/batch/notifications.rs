@@ -248,8 +248,8 @@ pub(crate) fn fits(size_bytes: usize, recipients: usize) -> Result<(), Problem> 
         return Ok(());
     }
     let detail = format!(
-        "{size_bytes} bytes for {recipients} recipients are more than the \
-         {MAX_EXPANDED_BYTES} that one request may come to: send to fewer at once"
+        "{size_bytes} bytes for {recipients} recipients are more than {MAX_EXPANDED_BYTES} bytes \
+         together: send to fewer at once"
     );
     Err(Problem::new(Code::TooLarge, detail))
 }
