@@ -51,14 +51,13 @@ impl Client {
     /// Commands of every kind, and what must show their effect: where they were given, at once, and
     /// on the other consumer with the position that they were answered with.
     async fn command_and_read(self, pairs: usize) -> Result<usize> {
-        let mut unread = 0;
         for number in 0..pairs {
             match number % 4 {
                 0 => {
                     let (id, position) = self.send(number).await?;
                     let path = format!("/counts?min_position={position}&wait_ms=10000");
                     let before = json_of(self.http.get(&self.url(number, &path)).await?, 200)?;
-                    unread = before["unread_count"].as_u64().context("unread_count")?;
+                    let unread = before["unread_count"].as_u64().context("unread_count")?;
                     self.act(number, &json!({"action": "read", "ids": [id]}), unread - 1).await?;
                 }
                 1 => {
@@ -69,7 +68,6 @@ impl Client {
                 _ => self.patch_and_read(number).await?,
             }
         }
-        let _ = unread;
         Ok(pairs)
     }
 
