@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -235,6 +236,8 @@ impl Service {
     ) -> anyhow::Result<Vec<PartitionView>> {
         let mut views = Vec::new();
         let room = Room::new(self.config.fetched_bytes);
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let turns = Arc::new(Semaphore::new(processors));
         for partition in (0..topics.partitions).map(Partition) {
             let inbox = self.store.partition(partition, topics.topic_id)?;
             let (sender, status) = watch::channel(Status::starting(inbox.next_offset()));
@@ -250,6 +253,7 @@ impl Service {
                 status: sender,
                 metrics: self.counts.of(partition),
                 room: room.clone(),
+                turns: turns.clone(),
                 expiry_period: self.config.expiry_period,
                 retention_period: self.config.retention_period,
                 end: end.clone(),

@@ -16,7 +16,7 @@ use std::time::Duration;
 use inbox::PartitionInbox;
 use kafka::Reader;
 use models::{Offset, Partition};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -75,6 +75,9 @@ pub(crate) struct Follower {
     pub(crate) status: watch::Sender<Status>,
     pub(crate) metrics: PartitionMetrics,
     pub(crate) room: Room,
+    /// One for each partition that folds at once: more than there are processors, and all of them take
+    /// longer.
+    pub(crate) turns: Arc<Semaphore>,
     pub(crate) expiry_period: Duration,
     pub(crate) retention_period: Duration,
     /// Ends it; it ends itself, and its siblings, once the topic is another one.
@@ -101,7 +104,8 @@ impl Follower {
     /// # Errors
     /// The store failed. What it holds is still right, so far as it goes.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let Self { partition, reader, inbox, outgoing, status, metrics, room, end, .. } = self;
+        let Self { partition, reader, inbox, outgoing, status, metrics, room, turns, end, .. } =
+            self;
         let (steps, queue) = mpsc::channel(QUEUED_FETCHES);
         let signals = Arc::new(Signals::default());
         let log = Log::new(partition, reader, outgoing.clone(), inbox.last_record());
@@ -124,6 +128,7 @@ impl Follower {
             queue,
             signals,
             warnings: Warnings::default(),
+            turns,
             sweep_at: Instant::now(),
             end: end.clone(),
         };

@@ -57,7 +57,7 @@ async fn read(system: &System, topic: &str, partition: i32) -> Result<Vec<(Offse
 }
 
 fn header(record: &Record, name: &str) -> String {
-    String::from_utf8(record.headers[name].clone()).unwrap()
+    String::from_utf8(record.headers.get(name).unwrap().to_vec()).unwrap()
 }
 
 /// The dead letters: where each lay, and why it is there.

@@ -2,6 +2,7 @@
 //!
 //! Any change of how it is written is a new [`crate::FOLD_VERSION`].
 
+use bytes::Bytes;
 use models::{Offset, Record, Timestamp};
 
 /// What is to be done elsewhere because of a record. Its identity is the record's place: the topic
@@ -72,8 +73,8 @@ fn write_record(row: &mut Vec<u8>, record: &Record) {
     write_part(row, record.key.as_deref());
     write_part(row, record.value.as_deref());
     row.extend_from_slice(&length(record.headers.len()).to_be_bytes());
-    for (name, value) in &record.headers {
-        write_part(row, Some(name.as_bytes()));
+    for (name, value) in record.headers.iter() {
+        write_part(row, Some(name));
         write_part(row, Some(value));
     }
 }
@@ -90,7 +91,7 @@ fn length(length: usize) -> u32 {
 /// What is left to be read of a row.
 struct Rest<'a>(&'a [u8]);
 
-impl Rest<'_> {
+impl<'a> Rest<'a> {
     fn dead_letter(&mut self, has_record: bool) -> Option<Effect> {
         let last = Offset(i64::from_be_bytes(self.number()?));
         let (reason, detail) = (self.text()?, self.text()?);
@@ -100,25 +101,26 @@ impl Rest<'_> {
 
     fn record(&mut self) -> Option<Record> {
         let timestamp = Timestamp::from_ms_clamped(i64::from_be_bytes(self.number()?));
-        let (key, value) = (self.part()?, self.part()?);
+        let part = |part: Option<&[u8]>| part.map(Bytes::copy_from_slice);
+        let (key, value) = (part(self.part()?), part(self.part()?));
         let headers = (0..u32::from_be_bytes(self.number()?))
-            .map(|_| Some((self.text()?, self.part()??)))
+            .map(|_| Some((self.part()??, self.part()??)))
             .collect::<Option<_>>()?;
         Some(Record { key, value, headers, timestamp })
     }
 
     fn text(&mut self) -> Option<String> {
-        String::from_utf8(self.part()??).ok()
+        String::from_utf8(self.part()??.to_vec()).ok()
     }
 
-    fn part(&mut self) -> Option<Option<Vec<u8>>> {
+    fn part(&mut self) -> Option<Option<&'a [u8]>> {
         let length = u32::from_be_bytes(self.number()?);
         if length == NONE {
             return Some(None);
         }
         let (part, rest) = self.0.split_at_checked(usize::try_from(length).ok()?)?;
         self.0 = rest;
-        Some(Some(part.to_vec()))
+        Some(Some(part))
     }
 
     fn number<const BYTES: usize>(&mut self) -> Option<[u8; BYTES]> {
@@ -137,8 +139,10 @@ mod tests {
     prop_compose! {
         fn record()(
             key: Option<Vec<u8>>, value: Option<Vec<u8>>, timestamp: i64,
-            headers in prop::collection::btree_map(".{0,9}", any::<Vec<u8>>(), 0..4),
+            headers in prop::collection::vec((".{0,9}", any::<Vec<u8>>()), 0..4),
         ) -> Record {
+            let (key, value) = (key.map(Bytes::from), value.map(Bytes::from));
+            let headers = headers.into_iter().collect();
             Record { key, value, headers, timestamp: Timestamp::from_ms_clamped(timestamp) }
         }
     }

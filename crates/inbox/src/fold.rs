@@ -6,7 +6,9 @@ mod inbox;
 mod inboxes;
 
 use fjall::{Database, OwnedWriteBatch, Snapshot};
-use models::{DeadReason, Event, Offset, Place, Record, Undecodable, UnreadableRange, UserId};
+use models::{
+    DeadReason, Event, NotificationId, Offset, Place, Record, Undecodable, UnreadableRange, UserId,
+};
 
 use crate::batch::{Applied, Batch};
 use crate::meta::{META_KEY, Progress};
@@ -129,6 +131,7 @@ impl<'a> Fold<'a> {
             effects_from: ground.effects_from,
             lowest_unknown: None,
             log_start: Offset(0),
+            highest_id: NotificationId::from_bytes([0; 16]),
         };
         let before = ground.before.unwrap_or(nothing_applied);
         let (partition, next_offset) = (ground.home.partition, before.next_offset);
@@ -139,7 +142,7 @@ impl<'a> Fold<'a> {
             rows,
             new_effects: Waiting::default(),
             ground,
-            ids: Ids::new(partition, ground.spaces, records),
+            ids: Ids::new(partition, ground.spaces, records, before.highest_id),
             inboxes: Inboxes::new(
                 partition,
                 &ground.snapshot,
@@ -265,6 +268,7 @@ impl<'a> Fold<'a> {
 
     fn finish(mut self, next_offset: Offset) -> Self {
         self.progress.next_offset = next_offset;
+        self.progress.highest_id = self.ids.highest;
         self.applied.next_offset = next_offset;
         self.inboxes.write(&mut self.rows);
         self.rows.insert(&self.ground.spaces.heads, META_KEY, self.progress.write());

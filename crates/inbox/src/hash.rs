@@ -22,8 +22,8 @@ impl RecordHash {
         hash.add(&record.timestamp.as_ms().to_be_bytes());
         add_part(&mut hash, record.key.as_deref());
         add_part(&mut hash, record.value.as_deref());
-        for (name, value) in &record.headers {
-            add_part(&mut hash, Some(name.as_bytes()));
+        for (name, value) in record.headers.sorted() {
+            add_part(&mut hash, Some(name));
             add_part(&mut hash, Some(value));
         }
         Self(hash.finish())
@@ -61,9 +61,9 @@ mod tests {
 
     fn record(key: Option<&str>, value: Option<&str>, headers: &[(&str, &str)]) -> Record {
         Record {
-            key: key.map(Into::into),
-            value: value.map(Into::into),
-            headers: headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).into())).collect(),
+            key: key.map(|key| key.to_owned().into()),
+            value: value.map(|value| value.to_owned().into()),
+            headers: headers.iter().copied().collect(),
             timestamp: Timestamp::from_ms_clamped(7),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Any change here is a new [`FOLD_VERSION`].
 
-use models::Offset;
+use models::{NotificationId, Offset};
 
 use crate::RecordHash;
 
@@ -11,7 +11,7 @@ use crate::RecordHash;
 ///
 /// Larger by one whenever the same log would give other rows; left as it is, and readers find rows
 /// they do not understand.
-pub const FOLD_VERSION: u16 = 4;
+pub const FOLD_VERSION: u16 = 5;
 
 /// How many types of events this fold knows. Larger by one with each; left as it is, and a store
 /// that skipped such events never shows what they say.
@@ -42,6 +42,8 @@ pub(crate) struct Progress {
     pub(crate) lowest_unknown: Option<Offset>,
     /// The first offset that the log still holds, as far as is known.
     pub(crate) log_start: Offset,
+    /// No id of version 7 that was applied is greater: one that is, is new.
+    pub(crate) highest_id: NotificationId,
 }
 
 /// What a meta row says.
@@ -64,6 +66,7 @@ impl Progress {
         let lowest_unknown = self.lowest_unknown.unwrap_or(NO_OFFSET);
         row.extend_from_slice(&lowest_unknown.0.to_be_bytes());
         row.extend_from_slice(&self.log_start.0.to_be_bytes());
+        row.extend_from_slice(self.highest_id.as_bytes());
         if let Some(last) = self.last_record {
             row.extend_from_slice(&last.offset.0.to_be_bytes());
             row.extend_from_slice(&last.hash.0.to_be_bytes());
@@ -76,6 +79,8 @@ impl Progress {
         let (effects_from, row) = read_offset(row)?;
         let (lowest_unknown, row) = read_offset(row)?;
         let (log_start, row) = read_offset(row)?;
+        let (highest_id, row) = row.split_first_chunk()?;
+        let highest_id = NotificationId::from_bytes(*highest_id);
         let last_record = match row {
             [] => None,
             _ => {
@@ -85,7 +90,7 @@ impl Progress {
             }
         };
         let lowest_unknown = Some(lowest_unknown).filter(|offset| *offset != NO_OFFSET);
-        Some(Self { next_offset, last_record, effects_from, lowest_unknown, log_start })
+        Some(Self { next_offset, last_record, effects_from, lowest_unknown, log_start, highest_id })
     }
 }
 
@@ -126,6 +131,7 @@ mod tests {
             effects_from: Offset(7),
             lowest_unknown: Some(Offset(0)),
             log_start: Offset(3),
+            highest_id: NotificationId::from_bytes([5; 16]),
         }
     }
 

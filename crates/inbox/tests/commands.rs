@@ -12,7 +12,7 @@ mod support;
 use inbox::{PartitionInbox, Query, Store, StoreConfig};
 use models::{Change, Changed, Erased, NotificationId, Offset, Record, Selection, Timestamp};
 use support::world::PARTITION;
-use support::{batch, config, is_home, sent, topic, users};
+use support::{batch, config, event_id, is_home, sent, topic, users};
 use tempfile::TempDir;
 
 const FIRST: i64 = 10;
@@ -78,7 +78,7 @@ fn time(ms: i64) -> Timestamp {
 }
 
 fn ids(ids: &[u128]) -> Selection {
-    Selection::Ids(ids.iter().map(|id| NotificationId::from_bytes(id.to_be_bytes())).collect())
+    Selection::Ids(ids.iter().map(|id| event_id(*id)).collect())
 }
 
 fn before(offset: i64) -> Selection {

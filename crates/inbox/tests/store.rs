@@ -60,7 +60,7 @@ fn another_epoch_of_the_partition_is_dropped_and_other_partitions_are_not() {
 #[test]
 fn a_store_of_another_fold_or_one_that_skipped_what_this_one_knows_starts_from_nothing() {
     let [version_1, version_2] = FOLD_VERSION.to_be_bytes();
-    let skipped_with_no_type_known = [&[version_1, version_2, 0, 0][..], &[0; 32]].concat();
+    let skipped_with_no_type_known = [&[version_1, version_2, 0, 0][..], &[0; 48]].concat();
     for meta in [vec![0xff, 0xff, 1, 2, 3], skipped_with_no_type_known] {
         let folder = tempfile::tempdir().unwrap();
         apply(&mut open(&folder).partition(Partition(1), topic(1)).unwrap(), 0..8);

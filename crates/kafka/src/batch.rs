@@ -8,7 +8,7 @@ mod encode;
 mod records;
 mod unread;
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 pub(crate) use encode::encode;
 use models::{Offset, Record, UnreadableRange};
 
@@ -46,7 +46,8 @@ pub(crate) struct Walked {
 ///
 /// # Errors
 /// What is wrong with the first batch. What is wrong with a later one is told when it is first.
-pub(crate) fn walk(mut bytes: &[u8], asked: Offset) -> Result<Walked, String> {
+pub(crate) fn walk(bytes: &Bytes, asked: Offset) -> Result<Walked, String> {
+    let mut bytes = bytes.clone();
     let mut walked = Walked {
         records: Vec::new(),
         unreadable: Vec::new(),
@@ -55,7 +56,7 @@ pub(crate) fn walk(mut bytes: &[u8], asked: Offset) -> Result<Walked, String> {
         least_offset: 0,
     };
     while !bytes.is_empty() {
-        match walked.step(bytes, asked) {
+        match walked.step(&bytes, asked) {
             Ok(rest) => bytes = rest,
             Err(Stop::Damaged(reason)) if walked.next_offset == asked => return Err(reason),
             Err(Stop::Damaged(_) | Stop::Full) => break,
@@ -74,7 +75,7 @@ enum Stop {
 
 impl Walked {
     /// Takes the first batch, and returns what is behind it.
-    fn step<'a>(&mut self, bytes: &'a [u8], asked: Offset) -> Result<&'a [u8], Stop> {
+    fn step(&mut self, bytes: &Bytes, asked: Offset) -> Result<Bytes, Stop> {
         let (batch, rest) = Batch::first(bytes).map_err(Stop::Damaged)?;
         if batch.frame.base_offset < self.least_offset {
             return Err(Stop::Damaged("the offsets of the batches do not ascend".to_owned()));
@@ -97,16 +98,16 @@ impl Walked {
 }
 
 /// A batch that is whole and came as it was written.
-struct Batch<'a> {
+struct Batch {
     frame: Frame,
     last_offset: i64,
     attributes: i16,
-    records: &'a [u8],
+    records: Bytes,
 }
 
-impl<'a> Batch<'a> {
+impl Batch {
     /// The batch at the start, and what is behind it.
-    fn first(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), String> {
+    fn first(bytes: &Bytes) -> Result<(Self, Bytes), String> {
         let cut = || "the batch is cut off".to_owned();
         let mut header = bytes.get(..RECORDS_FROM).ok_or_else(cut)?;
         let (base_offset, length) = (header.get_i64(), header.get_i32());
@@ -118,8 +119,7 @@ impl<'a> Batch<'a> {
         let crc = header.get_u32();
         let size = usize::try_from(length).ok().and_then(|it| it.checked_add(PREFIX_BYTES));
         let size = size.filter(|size| *size >= RECORDS_FROM).ok_or("the batch has no length")?;
-        let (batch, rest) = bytes.split_at_checked(size).ok_or_else(cut)?;
-        let checked = batch.get(CHECKED_FROM..).unwrap_or_default();
+        let checked = bytes.get(CHECKED_FROM..size).ok_or_else(cut)?;
         if crc32c::crc32c(checked) != crc {
             return Err("the checksum of the batch is wrong".to_owned());
         }
@@ -132,8 +132,8 @@ impl<'a> Batch<'a> {
         let last_offset = base_offset.checked_add(i64::from(last_offset_delta));
         let last_offset = last_offset.filter(|last| base_offset >= 0 && *last >= base_offset);
         let last_offset = last_offset.ok_or("the batch has offsets that cannot be")?;
-        let records = batch.get(RECORDS_FROM..).unwrap_or_default();
-        Ok((Self { frame, last_offset, attributes, records }, rest))
+        let records = bytes.slice(RECORDS_FROM..size);
+        Ok((Self { frame, last_offset, attributes, records }, bytes.slice(size..)))
     }
 
     /// Whether it holds the end of a transaction, and no records.
@@ -143,7 +143,7 @@ impl<'a> Batch<'a> {
 
     fn records(&self, asked: Offset, room: usize) -> Result<Records, Unread> {
         let codec = self.attributes & COMPRESSION_MASK;
-        let bytes = decompress::decompress(codec, self.records, room)?;
+        let bytes = decompress::decompress(codec, &self.records, room)?;
         records::read(self.frame, &bytes, asked, room)
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use models::{Offset, Partition, Record, Timestamp};
 use rskafka::BackoffConfig;
 use rskafka::client::partition::{PartitionClient, UnknownTopicHandling};
@@ -59,12 +60,14 @@ pub(crate) fn failed(call: &str) -> impl Fn(rskafka::client::error::Error) -> Er
     move |source| Error::Client { call: call.to_owned(), source: Box::new(source) }
 }
 
-/// Our record as the library's.
-pub(crate) fn to_library(record: Record) -> rskafka::record::Record {
+/// Our record as the library's, whose names of headers are texts.
+pub(crate) fn to_library(record: &Record) -> rskafka::record::Record {
+    let text = |name| String::from_utf8_lossy(name).into_owned();
+    let headers = record.headers.iter().map(|(name, value)| (text(name), value.to_vec()));
     rskafka::record::Record {
-        key: record.key,
-        value: record.value,
-        headers: record.headers,
+        key: record.key.as_deref().map(<[u8]>::to_vec),
+        value: record.value.as_deref().map(<[u8]>::to_vec),
+        headers: headers.collect(),
         timestamp: record.timestamp.to_datetime(),
     }
 }
@@ -73,9 +76,9 @@ pub(crate) fn to_library(record: Record) -> rskafka::record::Record {
 pub(crate) fn from_library(record: rskafka::record::RecordAndOffset) -> (Offset, Record) {
     let rskafka::record::RecordAndOffset { record, offset } = record;
     let record = Record {
-        key: record.key,
-        value: record.value,
-        headers: record.headers,
+        key: record.key.map(Bytes::from),
+        value: record.value.map(Bytes::from),
+        headers: record.headers.into_iter().collect(),
         timestamp: Timestamp::from(record.timestamp),
     };
     (Offset(offset), record)

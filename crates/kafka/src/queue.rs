@@ -258,7 +258,8 @@ impl Lanes {
 
     /// Single sends first, then the batch: all that waits, as far as it fits.
     fn take_request(&mut self) -> Vec<Pending> {
-        let mut taken = Vec::new();
+        // Many, if they are as small as most.
+        let mut taken = Vec::with_capacity(self.len().min(2_000));
         let mut size = 0;
         while let Some(next) = self.single.front().or(self.batch.front()) {
             size += next.size_bytes;
@@ -296,10 +297,9 @@ impl Lanes {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::time::Duration;
 
-    use models::Timestamp;
+    use models::{Headers, Timestamp};
 
     use super::*;
 
@@ -308,8 +308,8 @@ mod tests {
     fn pending(bytes: usize) -> (Pending, Reply) {
         let record = Record {
             key: None,
-            value: Some(vec![0; bytes - RECORD_OVERHEAD_BYTES]),
-            headers: BTreeMap::new(),
+            value: Some(vec![0; bytes - RECORD_OVERHEAD_BYTES].into()),
+            headers: Headers::default(),
             timestamp: Timestamp::from_ms_clamped(0),
         };
         let (reply, answer) = oneshot::channel();

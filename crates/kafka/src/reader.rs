@@ -25,11 +25,12 @@ pub enum Wait {
 /// cost requests.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
-/// Reads one partition, over a connection of its own.
+/// Reads one partition, over connections of its own.
 ///
-/// It reads through the client library first. What that cannot read (transactions, compression, a
-/// null header, what compaction left empty) it reads through our own client, and stays there until
-/// the connection is lost: a partition that holds one such record holds more.
+/// It reads through the client library. Once that brings many records it reads through our own client,
+/// which does not copy them, until a fetch that waits brings few. What the library cannot read
+/// (transactions, compression, a null header, what compaction left empty) it reads through our own
+/// client, and stays there until the connection is lost.
 pub struct Reader {
     ways: Ways,
 }
@@ -70,6 +71,17 @@ impl Reader {
     /// its name, which may be another topic's by now.
     pub fn disconnect(&mut self) {
         self.ways.disconnect();
+    }
+
+    /// Connects, where it is not connected: the next fetch asks over this connection.
+    ///
+    /// # Errors
+    /// No broker answers, or the topic is another one.
+    ///
+    /// # Cancel safety
+    /// It can be called again.
+    pub async fn connect(&mut self) -> Result<(), Error> {
+        Box::pin(self.ways.connect()).await
     }
 
     /// Fetches from `offset`, up to about `max_bytes` (a larger first batch comes whole).

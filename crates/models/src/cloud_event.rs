@@ -11,27 +11,56 @@ pub(crate) struct CloudEvent<'a> {
     source: &'a str,
 }
 
-impl<'a> CloudEvent<'a> {
-    /// None for a record without any `ce_*` header.
-    pub(crate) fn read(record: &'a Record) -> Result<Option<Self>, Undecodable> {
-        if !Self::is_one(record) {
-            return Ok(None);
+/// The headers that matter here, each as it was written.
+#[derive(Default)]
+pub(crate) struct Attributes<'a> {
+    pub(crate) fingerprint: Option<&'a [u8]>,
+    kind: Option<&'a [u8]>,
+    time: Option<&'a [u8]>,
+    id: Option<&'a [u8]>,
+    source: Option<&'a [u8]>,
+    is_cloud_event: bool,
+}
+
+impl<'a> Attributes<'a> {
+    pub(crate) fn of(record: &'a Record) -> Self {
+        let mut found = Self::default();
+        for (name, value) in record.headers.iter() {
+            let Ok(name) = std::str::from_utf8(name) else { continue };
+            found.is_cloud_event |= name.starts_with(header::PREFIX);
+            match name {
+                header::TYPE => found.kind = Some(value),
+                header::TIME => found.time = Some(value),
+                header::ID => found.id = Some(value),
+                header::SOURCE => found.source = Some(value),
+                header::FINGERPRINT => found.fingerprint = Some(value),
+                _ => {}
+            }
         }
-        let text = |name: &str| {
-            let value = record.headers.get(name)?;
-            std::str::from_utf8(value).ok().filter(|v| !v.is_empty())
-        };
-        let required = |name| text(name).ok_or(Undecodable::Attribute(name));
-        Ok(Some(Self {
-            kind: required(header::TYPE)?,
-            id: required(header::ID)?,
-            source: required(header::SOURCE)?,
-            time: text(header::TIME).and_then(|time| time.parse().ok()),
-        }))
+        found
     }
 
+    /// None for a record without any `ce_*` header.
+    pub(crate) fn cloud_event(&self) -> Result<Option<CloudEvent<'a>>, Undecodable> {
+        if !self.is_cloud_event {
+            return Ok(None);
+        }
+        let text = |value: Option<&'a [u8]>| {
+            std::str::from_utf8(value?).ok().filter(|text| !text.is_empty())
+        };
+        let required = |value, name| text(value).ok_or(Undecodable::Attribute(name));
+        Ok(Some(CloudEvent {
+            kind: required(self.kind, header::TYPE)?,
+            id: required(self.id, header::ID)?,
+            source: required(self.source, header::SOURCE)?,
+            time: text(self.time).and_then(|time| time.parse().ok()),
+        }))
+    }
+}
+
+impl CloudEvent<'_> {
     pub(crate) fn is_one(record: &Record) -> bool {
-        record.headers.keys().any(|name| name.starts_with(header::PREFIX))
+        Attributes::of(record).is_cloud_event
     }
 
     pub(crate) fn event_id(&self, recipient: &UserId) -> NotificationId {

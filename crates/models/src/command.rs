@@ -162,9 +162,9 @@ impl Record {
             Change::Seen => value.seen = Some(true),
         }
         Ok(Self {
-            key: Some(changed.user_id.as_str().into()),
-            value: Some(serde_json::to_vec(&[value])?),
-            headers: own_attributes(changed.id, TYPE_CHANGED, changed.changed_at).into(),
+            key: Some(changed.user_id.to_bytes()),
+            value: Some(serde_json::to_vec(&[value])?.into()),
+            headers: own_attributes(changed.id, TYPE_CHANGED, changed.changed_at),
             timestamp: changed.changed_at,
         })
     }
@@ -176,9 +176,9 @@ impl Record {
     pub fn of_erased(erased: &Erased) -> Result<Self, serde_json::Error> {
         let value = ErasedValue { before: erased.before.0 };
         Ok(Self {
-            key: Some(erased.user_id.as_str().into()),
-            value: Some(serde_json::to_vec(&[value])?),
-            headers: own_attributes(erased.id, TYPE_ERASED, erased.erased_at).into(),
+            key: Some(erased.user_id.to_bytes()),
+            value: Some(serde_json::to_vec(&[value])?.into()),
+            headers: own_attributes(erased.id, TYPE_ERASED, erased.erased_at),
             timestamp: erased.erased_at,
         })
     }

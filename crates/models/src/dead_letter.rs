@@ -1,8 +1,6 @@
 //! Dead letters: what lies on the notifications topic and means nothing there.
 
-use std::collections::BTreeMap;
-
-use crate::{MAX_RECORD_BYTES, Offset, Place, Record, Timestamp, Undecodable};
+use crate::{Headers, MAX_RECORD_BYTES, Offset, Place, Record, Timestamp, Undecodable};
 
 /// Why something on the notifications topic is a dead letter. The texts hold no message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -92,21 +90,20 @@ impl DeadLetter<'_> {
     pub fn of_record(&self, record: Record, timestamp: Timestamp) -> Record {
         let Record { mut key, mut value, headers: read, timestamp: at } = record;
         let mut headers = self.headers();
-        headers.insert(TIMESTAMP.to_owned(), at.to_string().into());
+        headers.set(TIMESTAMP, at.to_text());
         let mut room = MAX_RECORD_BYTES.saturating_sub(FLAG_BYTES + bytes_of(&headers));
         let read_bytes = bytes_of(&read);
         if read_bytes > MAX_HEADER_BYTES {
-            headers.insert(HEADERS_DROPPED.to_owned(), number(read_bytes));
+            headers.set(HEADERS_DROPPED, read_bytes.to_string());
         } else {
             room = room.saturating_sub(read_bytes);
-            for (name, value) in read {
-                headers.entry(name).or_insert(value);
-            }
+            // Of one name the last one counts.
+            headers = read.iter().chain(headers.iter()).collect();
         }
         for (name, part) in [(KEY_TRUNCATED, &mut key), (TRUNCATED, &mut value)] {
             let Some(part) = part else { continue };
             if part.len() > room {
-                headers.insert(name.to_owned(), number(part.len()));
+                headers.set(name, part.len().to_string());
                 part.truncate(room);
             }
             room -= part.len();
@@ -118,30 +115,25 @@ impl DeadLetter<'_> {
     /// has no key and no value, and the time it is given.
     pub fn of_batch(&self, last: Offset, timestamp: Timestamp) -> Record {
         let mut headers = self.headers();
-        headers.insert(LAST_OFFSET.to_owned(), last.to_string().into());
+        headers.set(LAST_OFFSET, last.to_string());
         Record { key: None, value: None, headers, timestamp }
     }
 
-    fn headers(&self) -> BTreeMap<String, Vec<u8>> {
+    fn headers(&self) -> Headers {
         let end = self.detail.floor_char_boundary(MAX_DETAIL_BYTES);
         let detail = self.detail.get(..end).unwrap_or_default();
-        let header = |name: &str, value: &str| (name.to_owned(), value.into());
-        [
-            header(TOPIC, self.topic),
-            header(TOPIC_ID, &self.place.topic_id.to_string()),
-            header(PARTITION, &self.place.partition.to_string()),
-            header(OFFSET, &self.place.offset.to_string()),
-            header(REASON, self.reason),
-            header(DETAIL, detail),
-        ]
-        .into()
+        let Place { topic_id, partition, offset } = self.place;
+        Headers::of(&[
+            (TOPIC, self.topic.as_bytes()),
+            (TOPIC_ID, topic_id.to_string().as_bytes()),
+            (PARTITION, partition.to_string().as_bytes()),
+            (OFFSET, offset.to_string().as_bytes()),
+            (REASON, self.reason.as_bytes()),
+            (DETAIL, detail.as_bytes()),
+        ])
     }
 }
 
-fn bytes_of(headers: &BTreeMap<String, Vec<u8>>) -> usize {
-    headers.iter().map(|(name, value)| name.len() + value.len() + HEADER_FRAME_BYTES).sum()
-}
-
-fn number(n: usize) -> Vec<u8> {
-    n.to_string().into()
+fn bytes_of(headers: &Headers) -> usize {
+    headers.size_bytes() + headers.len() * HEADER_FRAME_BYTES
 }

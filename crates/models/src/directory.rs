@@ -1,8 +1,6 @@
 //! The users directory: what a record of the compacted users topic says.
 
-use std::collections::BTreeMap;
-
-use crate::{Record, Timestamp, User, UserId};
+use crate::{Headers, Record, Timestamp, User, UserId};
 
 /// The reserved key of the record that describes the layout of the topics. `$` is in no user id.
 pub const LAYOUT_KEY: &str = "$layout";
@@ -34,10 +32,10 @@ impl DirectoryChange {
     /// Never for texts; the error is that of the JSON writer.
     pub fn to_record(&self, timestamp: Timestamp) -> Result<Record, serde_json::Error> {
         let (id, value) = match self {
-            Self::Present(user) => (&user.id, Some(serde_json::to_vec(user)?)),
+            Self::Present(user) => (&user.id, Some(serde_json::to_vec(user)?.into())),
             Self::Removed(id) => (id, None),
         };
-        Ok(Record { key: Some(id.as_str().into()), value, headers: BTreeMap::new(), timestamp })
+        Ok(Record { key: Some(id.to_bytes()), value, headers: Headers::default(), timestamp })
     }
 }
 
@@ -66,9 +64,9 @@ mod tests {
     #[test]
     fn what_names_no_user_is_no_change() {
         let record = |key: Option<&str>, value: &str| Record {
-            key: key.map(|key| key.as_bytes().to_vec()),
-            value: Some(value.into()),
-            headers: BTreeMap::new(),
+            key: key.map(|key| key.to_owned().into()),
+            value: Some(value.to_owned().into()),
+            headers: Headers::default(),
             timestamp: Timestamp::from_ms_clamped(0),
         };
         for (key, value) in [

@@ -1,8 +1,7 @@
 //! Events: what a record says.
 
-use crate::cloud_event::CloudEvent;
+use crate::cloud_event::Attributes;
 use crate::command::{ChangedParts, read_changed, read_erased};
-use crate::record::header;
 use crate::{
     Changed, Erased, Fingerprint, Notification, NotificationId, Place, Record, TYPE_CHANGED,
     TYPE_ERASED, TYPE_SENT, Timestamp, Undecodable, UserId,
@@ -54,15 +53,15 @@ impl Event {
         record: &Record,
         place: Place,
     ) -> Result<Self, Undecodable> {
-        let event = CloudEvent::read(record)?;
+        let attributes = Attributes::of(record);
+        let event = attributes.cloud_event()?;
         let kind = event.as_ref().map_or(TYPE_SENT, |event| event.kind);
         let id = || match &event {
             Some(event) => event.event_id(user_id),
             None => NotificationId::of_place(place),
         };
         let time = event.as_ref().and_then(|event| event.time).unwrap_or(record.timestamp);
-        let fingerprint = record.headers.get(header::FINGERPRINT);
-        let fingerprint = fingerprint.map(|header| Fingerprint::of(header));
+        let fingerprint = attributes.fingerprint.map(Fingerprint::of);
         match kind {
             TYPE_SENT => {
                 let notification = read_notification(record, user_id)?;

@@ -80,6 +80,14 @@ impl Notification {
         Self::of(self.from, self.to, self.message)
     }
 
+    /// As the value of a record.
+    pub(crate) fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        // Room for most, so that what is written is not moved while it grows.
+        let mut json = Vec::with_capacity(self.message.len() + 200);
+        serde_json::to_writer(&mut json, self)?;
+        Ok(json)
+    }
+
     /// Whether it has nothing but the tutorial's three fields.
     pub fn is_plain(&self) -> bool {
         self.title.is_none()

@@ -61,9 +61,21 @@ impl NotificationId {
         Self(Uuid::new_v5(&EXPIRIES, &name))
     }
 
+    /// Whether ids of its kind sort by when they were made: version 7.
+    pub fn sorts_by_time(&self) -> bool {
+        self.0.get_version_num() == 7
+    }
+
     /// The id's 16 bytes.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
+    }
+
+    /// The id as a UUID is written.
+    pub(crate) fn to_text(self) -> [u8; 36] {
+        let mut text = [0; 36];
+        self.0.hyphenated().encode_lower(&mut text);
+        text
     }
 
     /// The id with these 16 bytes.

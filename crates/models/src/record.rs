@@ -1,8 +1,8 @@
 //! Records: what a partition holds.
 
-use std::collections::BTreeMap;
+use bytes::Bytes;
 
-use crate::{NotificationId, Sent, Timestamp, Undecodable, UserId};
+use crate::{Headers, NotificationId, Sent, Timestamp, Undecodable, UserId};
 
 /// `ce_type` of a notification that was sent.
 pub const TYPE_SENT: &str = "kafka-notify.notification.sent.v1";
@@ -30,15 +30,16 @@ pub(crate) mod header {
     pub(crate) const RELAYED_FROM: &str = "notify_relayed_from";
 }
 
-/// A record without its place: key, value, headers and time, as a producer gives them.
+/// A record without its place: key, value, headers and time, as a producer gives them. Its bytes may
+/// be a part of what it was fetched with, and keep all of that in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// The recipient's user id.
-    pub key: Option<Vec<u8>>,
+    pub key: Option<Bytes>,
     /// The data; none is a tombstone.
-    pub value: Option<Vec<u8>>,
-    /// Attributes. Where a header occurs twice the last one counts; a null value reads as empty.
-    pub headers: BTreeMap<String, Vec<u8>>,
+    pub value: Option<Bytes>,
+    /// Attributes.
+    pub headers: Headers,
     /// The producer's time (CreateTime).
     pub timestamp: Timestamp,
 }
@@ -51,9 +52,9 @@ impl Record {
     /// Never for a notification made of texts and ids; the error is that of the JSON writer.
     pub fn of_sent(sent: &Sent) -> Result<Self, serde_json::Error> {
         Ok(Self {
-            key: Some(sent.notification.to.id.as_str().into()),
-            value: Some(serde_json::to_vec(&sent.notification)?),
-            headers: own_attributes(sent.id, TYPE_SENT, sent.created_at).into(),
+            key: Some(sent.notification.to.id.to_bytes()),
+            value: Some(sent.notification.to_json()?.into()),
+            headers: own_attributes(sent.id, TYPE_SENT, sent.created_at),
             timestamp: sent.created_at,
         })
     }
@@ -62,7 +63,7 @@ impl Record {
     /// has.
     #[must_use]
     pub fn with_fingerprint(mut self, text: &str) -> Self {
-        self.headers.insert(header::FINGERPRINT.to_owned(), text.into());
+        self.headers.set(header::FINGERPRINT, text);
         self
     }
 
@@ -78,26 +79,19 @@ impl Record {
 
     /// Bytes of key, value and headers: what [`crate::MAX_RECORD_BYTES`] bounds.
     pub fn size_bytes(&self) -> usize {
-        let part = |part: &Option<Vec<u8>>| part.as_ref().map_or(0, Vec::len);
-        let headers: usize = self.headers.iter().map(|(k, v)| k.len() + v.len()).sum();
-        part(&self.key) + part(&self.value) + headers
+        let part = |part: &Option<Bytes>| part.as_ref().map_or(0, Bytes::len);
+        part(&self.key) + part(&self.value) + self.headers.size_bytes()
     }
 }
 
 /// The attributes of an event of our own.
-pub(crate) fn own_attributes(
-    id: NotificationId,
-    kind: &str,
-    time: Timestamp,
-) -> [(String, Vec<u8>); 6] {
-    let (id, time) = (id.to_string(), time.to_string());
-    [
-        (header::SPEC_VERSION, "1.0"),
-        (header::ID, id.as_str()),
-        (header::TYPE, kind),
-        (header::SOURCE, OWN_SOURCE),
-        (header::TIME, time.as_str()),
-        (header::CONTENT_TYPE, "application/json"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.into()))
+pub(crate) fn own_attributes(id: NotificationId, kind: &str, time: Timestamp) -> Headers {
+    Headers::of(&[
+        (header::SPEC_VERSION, b"1.0"),
+        (header::ID, &id.to_text()),
+        (header::TYPE, kind.as_bytes()),
+        (header::SOURCE, OWN_SOURCE.as_bytes()),
+        (header::TIME, &time.to_text()),
+        (header::CONTENT_TYPE, b"application/json"),
+    ])
 }

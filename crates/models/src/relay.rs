@@ -18,10 +18,12 @@ impl Record {
         if !CloudEvent::is_one(&self) {
             let id = NotificationId::of_place(place);
             self = self.with_content_fingerprint();
-            self.headers.extend(own_attributes(id, TYPE_SENT, self.timestamp));
+            for (name, value) in own_attributes(id, TYPE_SENT, self.timestamp).iter() {
+                self.headers.set(name, value);
+            }
         }
         let from = format!("{}/{}", place.partition, place.offset);
-        self.headers.insert(header::RELAYED_FROM.to_owned(), from.into());
+        self.headers.set(header::RELAYED_FROM, from);
         self
     }
 

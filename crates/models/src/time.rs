@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A point in time, in milliseconds since 1970-01-01T00:00:00Z, from the year 1 to 9999.
@@ -38,6 +38,37 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// The time as text, in ASCII.
+    pub(crate) fn to_text(self) -> [u8; 24] {
+        let time = self.to_datetime();
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        for (end, number) in [
+            (4, time.year().unsigned_abs()),
+            (7, time.month()),
+            (10, time.day()),
+            (13, time.hour()),
+            (16, time.minute()),
+            (19, time.second()),
+            (23, time.timestamp_subsec_millis()),
+        ] {
+            put_digits(text.get_mut(..end).unwrap_or_default(), number);
+        }
+        text
+    }
+}
+
+/// Writes a number to the end of a text, as many digits as it has.
+fn put_digits(text: &mut [u8], mut number: u32) {
+    for place in text.iter_mut().rev() {
+        if number == 0 {
+            return;
+        }
+        *place = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
 impl From<DateTime<Utc>> for Timestamp {
     fn from(time: DateTime<Utc>) -> Self {
         Self::from_ms_clamped(time.timestamp_millis())
@@ -46,8 +77,7 @@ impl From<DateTime<Utc>> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.to_datetime().to_rfc3339_opts(SecondsFormat::Millis, true);
-        f.write_str(&text)
+        f.write_str(std::str::from_utf8(&self.to_text()).unwrap_or_default())
     }
 }
 

@@ -71,7 +71,7 @@ fn values_that_contradict_themselves_are_refused_with_their_reason() {
 #[test]
 fn what_is_unknown_in_a_command_is_passed_over() {
     let (record, _) = golden("erased-v1.json");
-    let value = br#"[{"before":7,"and":{"more":[1]}}]"#.to_vec();
+    let value = r#"[{"before":7,"and":{"more":[1]}}]"#.into();
     let Event::Erased(erased) =
         Event::decode(&Record { value: Some(value), ..record }, PLACE).unwrap()
     else {

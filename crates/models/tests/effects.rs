@@ -3,11 +3,9 @@
 
 mod support;
 
-use std::collections::BTreeMap;
-
 use models::{
-    DeadLetter, DeadReason, Event, MAX_RECORD_BYTES, Offset, Partition, Place, Record, Sent,
-    Timestamp,
+    DeadLetter, DeadReason, Event, Headers, MAX_RECORD_BYTES, Offset, Partition, Place, Record,
+    Sent, Timestamp,
 };
 use proptest::prelude::*;
 use support::{PLACE, file, record_of};
@@ -59,14 +57,14 @@ fn the_letter_of_a_batch_is_the_golden_one() {
 #[test]
 fn what_is_cut_is_said_with_the_bytes_there_were() {
     let long = vec![b'x'; 2_000_000];
-    let headers = BTreeMap::from([("h".to_owned(), vec![b'x'; 100_000])]);
-    let record = |key: &[u8], value: &[u8], headers: &BTreeMap<String, Vec<u8>>| Record {
-        key: Some(key.into()),
-        value: Some(value.into()),
+    let headers = Headers::of(&[("h", &long[..100_000])]);
+    let record = |key: &[u8], value: &[u8], headers: &Headers| Record {
+        key: Some(key.to_vec().into()),
+        value: Some(value.to_vec().into()),
         headers: headers.clone(),
         timestamp: now(),
     };
-    let none = BTreeMap::new();
+    let none = Headers::default();
     for (record, flags) in [
         (record(b"1", b"v", &none), [None, None, None]),
         (record(b"1", &long, &none), [Some("2000000"), None, None]),
@@ -75,7 +73,7 @@ fn what_is_cut_is_said_with_the_bytes_there_were() {
     ] {
         let letter = letter("no_key", "").of_record(record.clone(), now());
         let names = ["notify_truncated", "notify_key_truncated", "notify_headers_dropped"];
-        let found = names.map(|name| letter.headers.get(name).map(|flag| flag.as_slice()));
+        let found = names.map(|name| letter.headers.get(name));
         assert_eq!(found, flags.map(|flag| flag.map(str::as_bytes)));
         assert!(record.value.unwrap().starts_with(&letter.value.unwrap()));
         assert!(record.key.unwrap().starts_with(&letter.key.unwrap()));
@@ -92,13 +90,13 @@ proptest! {
         detail in ".{0,2000}",
     ) {
         let [key, value, header] = lengths;
-        let headers = (0..headers).map(|n| (n.to_string(), vec![0; header / (n + 1)])).collect();
-        let (key, value) = (Some(vec![0; key]), Some(vec![0; value]));
+        let headers = (0..headers).map(|n| (n.to_string(), vec![0_u8; header / (n + 1)])).collect();
+        let (key, value) = (Some(vec![0; key].into()), Some(vec![0; value].into()));
         let record = Record { key, value, headers, timestamp: now() };
         let size_bytes = record.size_bytes();
         let letter = letter("no_key", &detail).of_record(record, now());
         prop_assert!(letter.size_bytes() <= MAX_RECORD_BYTES);
-        if !letter.headers.contains_key("notify_headers_dropped") {
+        if letter.headers.get("notify_headers_dropped").is_none() {
             // No more is cut than has to be.
             prop_assert!(letter.size_bytes() >= size_bytes.min(MAX_RECORD_BYTES - 500));
         }

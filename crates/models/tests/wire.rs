@@ -3,11 +3,9 @@
 
 mod support;
 
-use std::collections::BTreeMap;
-
 use models::{
-    Event, Fingerprint, Notification, NotificationId, Offset, Partition, Place, Priority, Record,
-    Sent, Timestamp, TopicId, Undecodable, User,
+    Event, Fingerprint, Headers, Notification, NotificationId, Offset, Partition, Place, Priority,
+    Record, Sent, Timestamp, TopicId, Undecodable, User,
 };
 use proptest::prelude::*;
 use support::{PLACE, golden};
@@ -55,14 +53,13 @@ fn plain_record() -> Record {
 }
 
 fn with_headers(headers: &[(&str, &str)]) -> Record {
-    let headers = headers.iter().map(|(k, v)| ((*k).to_owned(), v.as_bytes().to_vec()));
-    Record { headers: headers.collect(), ..plain_record() }
+    Record { headers: headers.iter().copied().collect(), ..plain_record() }
 }
 
 #[test]
 fn records_that_say_nothing_are_refused_with_their_reason() {
-    let value = |value: &str| Record { value: Some(value.into()), ..plain_record() };
-    let key = |key: &[u8]| Record { key: Some(key.into()), ..plain_record() };
+    let value = |value: &str| Record { value: Some(value.to_owned().into()), ..plain_record() };
+    let key = |key: &[u8]| Record { key: Some(key.to_vec().into()), ..plain_record() };
     for (record, reason) in [
         (Record { key: None, ..plain_record() }, "no_key"),
         (Record { value: None, ..plain_record() }, "no_value"),
@@ -173,13 +170,15 @@ proptest! {
         value in proptest::option::of(any::<Vec<u8>>()),
         headers in proptest::collection::btree_map("ce_(id|type|source|time)", any::<Vec<u8>>(), 0..4),
     ) {
+        let (key, value) = (key.map(Into::into), value.map(Into::into));
+        let headers = headers.into_iter().collect();
         let record = Record { key, value, headers, timestamp: Timestamp::from_ms_clamped(0) };
         let _ = Event::decode(&record, PLACE);
     }
 
     #[test]
     fn a_record_without_our_headers_is_read_the_same_with_others(name in "[a-z]{1,9}", value: Vec<u8>) {
-        let record = Record { headers: BTreeMap::from([(name, value)]), ..plain_record() };
+        let record = Record { headers: Headers::of(&[(&name, &value)]), ..plain_record() };
         prop_assert_eq!(decode(&record), decode(&plain_record()));
     }
 }

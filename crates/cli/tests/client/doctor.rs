@@ -64,7 +64,7 @@ impl TestBroker {
         tokio::spawn(task);
         let record = Record {
             key: None,
-            value: Some(b"x".into()),
+            value: Some("x".into()),
             headers: Default::default(),
             timestamp: Timestamp::from_ms_clamped(1_700_000_000_000),
         };

@@ -7,7 +7,7 @@ use anyhow::Context;
 use inbox::{Applied, PartitionInbox};
 use kafka::Fetched;
 use models::Offset;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -48,6 +48,8 @@ pub(super) struct Fold {
     pub(super) queue: mpsc::Receiver<Step>,
     pub(super) signals: Arc<Signals>,
     pub(super) warnings: Warnings,
+    /// One for each that folds at once.
+    pub(super) turns: Arc<Semaphore>,
     /// When to sweep next, if nothing else is to be done.
     pub(super) sweep_at: Instant,
     pub(super) end: CancellationToken,
@@ -60,6 +62,11 @@ impl Fold {
         loop {
             let step;
             (self, step) = self.next(waiting.take()).await?;
+            if step.is_some() && !self.has_room().await {
+                break;
+            }
+            // It is never closed.
+            let _turn = self.turns.clone().acquire_owned().await.ok();
             let batch = match step {
                 None => break,
                 Some(Step::Fetched(fetched, taken)) => self.grow(fetched, taken, &mut waiting),
@@ -74,9 +81,6 @@ impl Fold {
                     continue;
                 }
             };
-            if !self.has_room().await {
-                break;
-            }
             self = self.apply(batch).await?;
         }
         self.status.send_modify(|status| status.state = State::Draining);

@@ -79,6 +79,8 @@ impl Log {
             self.reader.disconnect();
         }
         loop {
+            // First, so that nothing is waited for over a connection that is not checked.
+            self.reader.connect().await?;
             if !self.is_checked() && !self.is_same(offset).await? {
                 return Ok(Found::Another);
             }

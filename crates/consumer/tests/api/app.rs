@@ -1,13 +1,12 @@
 //! The query service and its broker under test, with verbs.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use consumer::{Application, BuildError, Config, ConsumerArgs, StoreLimitsArgs};
 use models::{
-    Notification, NotificationId, Offset, Partition, Record, Sent, Timestamp, User, UserId,
+    Headers, Notification, NotificationId, Offset, Partition, Record, Sent, Timestamp, User, UserId,
 };
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
@@ -291,17 +290,16 @@ pub(crate) fn sent_record(to: &User, text: &str) -> Record {
 /// A record as any program may write it.
 pub(crate) fn raw_record(key: Option<&[u8]>, value: Option<&str>) -> Record {
     Record {
-        key: key.map(Into::into),
-        value: value.map(Into::into),
-        headers: BTreeMap::new(),
+        key: key.map(|key| key.to_vec().into()),
+        value: value.map(|value| value.to_owned().into()),
+        headers: Headers::default(),
         timestamp: now(),
     }
 }
 
 /// The same with headers.
 pub(crate) fn with_headers(record: Record, headers: &[(&str, &str)]) -> Record {
-    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
-    Record { headers: headers.collect(), ..record }
+    Record { headers: headers.iter().copied().collect(), ..record }
 }
 
 /// Asks until it is so.

@@ -103,7 +103,7 @@ async fn a_command_on_what_another_instance_has_just_sent_finds_it() {
     let app = TestApp::spawn().await;
     for round in 0..20 {
         let record = sent_record(&to("1"), "hi");
-        let id = String::from_utf8(record.headers["ce_id"].clone()).unwrap();
+        let id = String::from_utf8(record.headers.get("ce_id").unwrap().to_vec()).unwrap();
         app.append_for("1", vec![record]).await;
         // It may not be applied yet: that is no 404.
         let answer = match round % 3 {

@@ -43,7 +43,7 @@ async fn letters(app: &TestApp, count: usize) -> Vec<Record> {
 }
 
 fn header<'a>(record: &'a Record, name: &str) -> &'a str {
-    std::str::from_utf8(&record.headers[name]).unwrap()
+    std::str::from_utf8(record.headers.get(name).unwrap()).unwrap()
 }
 
 /// Waits until all that was applied is committed as delivered.
@@ -131,9 +131,9 @@ async fn one_id_and_two_fingerprints_are_a_conflict() {
     let record = sent_record(&to("1"), "first");
     let of = |fingerprint: &str, text: &str| {
         let mut record = record.clone();
-        let value = String::from_utf8(record.value.take().unwrap()).unwrap();
+        let value = String::from_utf8(record.value.take().unwrap().into()).unwrap();
         record.value = Some(value.replace("first", text).into());
-        record.headers.insert("notify_fingerprint".into(), fingerprint.into());
+        record.headers.set("notify_fingerprint", fingerprint);
         record
     };
     let records = vec![of("a", "first"), of("b", "another"), of("a", "first"), record.clone()];

@@ -15,11 +15,19 @@ pub(super) struct Ids<'a> {
     spaces: &'a Spaces,
     /// Those looked up so far.
     seen: HashMap<NotificationId, KnownId>,
+    /// No id of version 7 that is known is greater. Most records bring one that is, and are spared
+    /// the look into the store.
+    pub(super) highest: NotificationId,
 }
 
 impl<'a> Ids<'a> {
-    pub(super) fn new(partition: Partition, spaces: &'a Spaces, records: usize) -> Self {
-        Self { partition, spaces, seen: HashMap::with_capacity(records) }
+    pub(super) fn new(
+        partition: Partition,
+        spaces: &'a Spaces,
+        records: usize,
+        highest: NotificationId,
+    ) -> Self {
+        Self { partition, spaces, seen: HashMap::with_capacity(records), highest }
     }
 
     /// What is known under this id; none: nothing was, and this is from now on.
@@ -32,7 +40,12 @@ impl<'a> Ids<'a> {
             Entry::Occupied(seen) => return Ok(Some(*seen.get())),
             Entry::Vacant(vacant) => vacant,
         };
-        let stored = stored(self.partition, self.spaces, id)?;
+        let stored = if id.sorts_by_time() && id > self.highest {
+            self.highest = id;
+            None
+        } else {
+            stored(self.partition, self.spaces, id)?
+        };
         vacant.insert(stored.unwrap_or(new));
         Ok(stored)
     }

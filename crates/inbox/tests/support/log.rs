@@ -2,7 +2,8 @@
 
 use inbox::Batch;
 use models::{
-    Change, Changed, Erased, NotificationId, Offset, Record, Selection, Timestamp, UnreadableRange,
+    Change, Changed, Erased, Headers, NotificationId, Offset, Record, Selection, Timestamp,
+    UnreadableRange,
 };
 use proptest::prelude::*;
 
@@ -163,7 +164,7 @@ fn record(said: &Said) -> Record {
         }
         Said::Plain { user, message } => {
             let mut record = Record::of_sent(&sent(0, *user, message)).unwrap();
-            record.headers.clear();
+            record.headers = Headers::default();
             record
         }
         Said::Changed { id, user, which, change } => changed(*id, *user, which, *change),
@@ -175,7 +176,7 @@ fn record(said: &Said) -> Record {
         }
         Said::Unknown { user } => {
             let mut record = Record::of_sent(&sent(0, *user, "")).unwrap();
-            record.headers.insert("ce_type".to_owned(), b"later".to_vec());
+            record.headers.set("ce_type", "later");
             record
         }
         Said::Noise { user, kind } => noise(*user, *kind),
@@ -209,9 +210,10 @@ fn noise(user: usize, kind: u8) -> Record {
     match kind % 4 {
         0 => record.key = None,
         1 => record.value = None,
-        2 => record.value = Some(vec![b'{', kind]),
+        2 => record.value = Some(vec![b'{', kind].into()),
         _ => {
-            record.headers.remove("ce_id");
+            let others = record.headers.iter().filter(|(name, _)| *name != b"ce_id");
+            record.headers = others.collect();
         }
     }
     record

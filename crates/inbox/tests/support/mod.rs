@@ -53,9 +53,18 @@ pub(crate) fn batch(records: Vec<(Offset, Record)>, next_offset: Offset) -> Batc
     Batch { records, unreadable: Vec::new(), next_offset }
 }
 
+/// An id of version 7 for an even number, and for an odd one of none.
+pub(crate) fn event_id(number: u128) -> NotificationId {
+    let mut bytes = number.to_be_bytes();
+    if number % 2 == 0 {
+        bytes[6] = 0x70;
+    }
+    NotificationId::from_bytes(bytes)
+}
+
 pub(crate) fn sent(id: u128, to: usize, message: &str) -> Sent {
     Sent {
-        id: NotificationId::from_bytes(id.to_be_bytes()),
+        id: event_id(id),
         created_at: Timestamp::from_ms_clamped(1_800_000_000_000 + id as i64),
         notification: Notification::plain(user(1), user(to), message.to_owned()),
         fingerprint: None,

@@ -1,8 +1,8 @@
 //! What a compressed batch holds. A few bytes may claim to be gigabytes: what comes out is bounded.
 
-use std::borrow::Cow;
 use std::io::Read;
 
+use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use lz4_flex::frame::FrameDecoder;
 
@@ -17,17 +17,17 @@ const XERIAL_VERSIONS_BYTES: usize = 8;
 
 /// The records of a batch as they were before they were compressed, at most `room` bytes. The codec
 /// is the number in the batch's attributes.
-pub(crate) fn decompress(codec: i16, bytes: &[u8], room: usize) -> Result<Cow<'_, [u8]>, Unread> {
+pub(crate) fn decompress(codec: i16, bytes: &Bytes, room: usize) -> Result<Bytes, Unread> {
     let mut out = Vec::new();
     match codec {
-        0 => return Ok(Cow::Borrowed(bytes)),
-        1 => read("gzip", MultiGzDecoder::new(bytes), room, &mut out)?,
+        0 => return Ok(bytes.clone()),
+        1 => read("gzip", MultiGzDecoder::new(bytes.as_ref()), room, &mut out)?,
         2 => snappy(bytes, room, &mut out)?,
         3 => lz4(bytes, room, &mut out)?,
         4 => zstd(bytes, room, &mut out)?,
         other => return Err(damaged(format!("its compression {other} is unknown"))),
     }
-    Ok(Cow::Owned(out))
+    Ok(out.into())
 }
 
 /// Appends all that a decoder yields.
@@ -145,6 +145,7 @@ mod tests {
     fn every_form_is_decompressed_up_to_the_last_byte_there_is_room_for() {
         let text: Vec<u8> = (0..100_000_u32).map(|at| (at % 251) as u8).collect();
         for (at, (codec, bytes)) in forms(&text).into_iter().enumerate() {
+            let bytes = bytes.into();
             assert_eq!(decompress(codec, &bytes, text.len()).unwrap(), text, "form {at}");
             if codec != 0 {
                 let short = decompress(codec, &bytes, text.len() - 1);
@@ -156,7 +157,7 @@ mod tests {
     #[test]
     fn what_claims_to_be_large_is_not_believed() {
         // A block of 4 GiB less one, in six bytes.
-        let claims = [0xff, 0xff, 0xff, 0xff, 0x0f, 0x00];
+        let claims = Bytes::from_static(&[0xff, 0xff, 0xff, 0xff, 0x0f, 0x00]);
         assert_eq!(decompress(2, &claims, 1_000), Err(Unread::TooLarge));
     }
 
@@ -164,11 +165,12 @@ mod tests {
     fn what_cannot_be_decompressed_says_why() {
         for codec in [5, 6, 7] {
             let reason = format!("its compression {codec} is unknown");
-            assert_eq!(decompress(codec, b"text", 10), Err(Unread::Damaged(reason)));
+            assert_eq!(decompress(codec, &"text".into(), 10), Err(Unread::Damaged(reason)));
         }
         let cases = [(1, "gzip"), (2, "snappy"), (3, "lz4"), (4, "zstd")];
         for (codec, name) in cases {
-            let Err(Unread::Damaged(reason)) = decompress(codec, b"no such thing", 1_000) else {
+            let Err(Unread::Damaged(reason)) = decompress(codec, &"no such thing".into(), 1_000)
+            else {
                 panic!("{name}");
             };
             assert!(
@@ -177,7 +179,7 @@ mod tests {
             );
         }
         let cut = [XERIAL_MAGIC, &[0, 0, 0, 1, 0, 0, 0, 1], &[0, 0, 0, 9, 1]].concat();
-        assert!(matches!(decompress(2, &cut, 1_000), Err(Unread::Damaged(_))));
+        assert!(matches!(decompress(2, &cut.into(), 1_000), Err(Unread::Damaged(_))));
     }
 
     proptest! {
@@ -190,7 +192,7 @@ mod tests {
                 let at = at.index(bytes.len());
                 bytes[at] = byte;
             }
-            if let Ok(out) = decompress(codec, &bytes, 2 * text.len() + 100) {
+            if let Ok(out) = decompress(codec, &bytes.into(), 2 * text.len() + 100) {
                 prop_assert!(out.len() <= 2 * text.len() + 100);
             }
         }

@@ -1,7 +1,8 @@
 //! A record batch as a producer without an id writes it: not compressed, in no transaction.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use models::Record;
+use models::varint::{put_sized, put_varint, sized_bytes, varint_bytes};
 
 use super::{CHECKED_FROM, PREFIX_BYTES, RECORDS_FROM};
 
@@ -10,76 +11,74 @@ const CRC_AT: usize = 17;
 
 /// Records in one batch, which a broker appends whole or not at all. What does not fit into a batch's
 /// numbers is `None`; 2 GiB do.
-pub(crate) fn encode<'a>(records: impl ExactSizeIterator<Item = &'a Record>) -> Option<Bytes> {
+pub(crate) fn encode<'a>(
+    records: impl ExactSizeIterator<Item = &'a Record> + Clone,
+) -> Option<Bytes> {
     let count = i32::try_from(records.len()).ok()?;
-    let mut out = BytesMut::zeroed(RECORDS_FROM);
-    let (mut first_ms, mut latest_ms) = (None, i64::MIN);
-    let mut body = Vec::new();
-    for (offset_delta, record) in (0..).zip(records) {
-        let ms = record.timestamp.as_ms();
-        let first = *first_ms.get_or_insert(ms);
-        latest_ms = latest_ms.max(ms);
-        body.clear();
-        put_record(&mut body, record, ms - first, offset_delta)?;
-        put_sized(&mut out, Some(&body))?;
+    let first_ms = records.clone().next()?.timestamp.as_ms();
+    let latest_ms = records.clone().map(|record| record.timestamp.as_ms()).max()?;
+    let bodies = (0..).zip(records).map(|(offset_delta, record)| Body {
+        record,
+        timestamp_delta: record.timestamp.as_ms() - first_ms,
+        offset_delta,
+    });
+    let size: usize = bodies.clone().map(|body| size_with_length(body.size())).sum();
+    let mut out = Vec::with_capacity(RECORDS_FROM + size);
+    out.put_i64(0); // base offset, which the broker gives
+    out.put_i32(i32::try_from(RECORDS_FROM - PREFIX_BYTES + size).ok()?);
+    out.put_i32(-1); // the leader's epoch, which the broker gives
+    out.put_i8(2);
+    out.put_u32(0); // checksum, below
+    out.put_i16(0); // attributes
+    out.put_i32(count - 1);
+    out.put_i64(first_ms);
+    out.put_i64(latest_ms);
+    out.put_i64(-1); // producer's id
+    out.put_i16(-1); // producer's epoch
+    out.put_i32(-1); // sequence
+    out.put_i32(count);
+    for body in bodies {
+        body.put(&mut out);
     }
-    let length = i32::try_from(out.len() - PREFIX_BYTES).ok()?;
-    let mut header = out.get_mut(..RECORDS_FROM)?;
-    header.put_i64(0); // base offset, which the broker gives
-    header.put_i32(length);
-    header.put_i32(-1); // the leader's epoch, which the broker gives
-    header.put_i8(2);
-    header.put_u32(0); // checksum, below
-    header.put_i16(0); // attributes
-    header.put_i32(count - 1);
-    header.put_i64(first_ms?);
-    header.put_i64(latest_ms);
-    header.put_i64(-1); // producer's id
-    header.put_i16(-1); // producer's epoch
-    header.put_i32(-1); // sequence
-    header.put_i32(count);
     let crc = crc32c::crc32c(out.get(CHECKED_FROM..)?);
     out.get_mut(CRC_AT..CHECKED_FROM)?.copy_from_slice(&crc.to_be_bytes());
-    Some(out.freeze())
+    Some(out.into())
 }
 
-fn put_record(
-    out: &mut Vec<u8>,
-    record: &Record,
+/// A record as it stands in a batch.
+struct Body<'a> {
+    record: &'a Record,
     timestamp_delta: i64,
     offset_delta: i64,
-) -> Option<()> {
-    out.put_u8(0); // attributes
-    put_number(out, timestamp_delta);
-    put_number(out, offset_delta);
-    put_sized(out, record.key.as_deref())?;
-    put_sized(out, record.value.as_deref())?;
-    put_number(out, i64::try_from(record.headers.len()).ok()?);
-    for (name, value) in &record.headers {
-        put_sized(out, Some(name.as_bytes()))?;
-        put_sized(out, Some(value))?;
-    }
-    Some(())
 }
 
-fn put_sized(out: &mut impl BufMut, bytes: Option<&[u8]>) -> Option<()> {
-    let Some(bytes) = bytes else {
-        put_number(out, -1);
-        return Some(());
-    };
-    put_number(out, i64::try_from(bytes.len()).ok()?);
-    out.put_slice(bytes);
-    Some(())
+impl Body<'_> {
+    /// Its bytes without its length.
+    fn size(&self) -> usize {
+        let Record { key, value, headers, .. } = self.record;
+        1 + varint_bytes(self.timestamp_delta)
+            + varint_bytes(self.offset_delta)
+            + sized_bytes(key.as_deref())
+            + sized_bytes(value.as_deref())
+            + varint_bytes(headers.len() as i64)
+            + headers.as_bytes().len()
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        let Record { key, value, headers, .. } = self.record;
+        put_varint(out, self.size() as i64);
+        out.push(0); // attributes
+        put_varint(out, self.timestamp_delta);
+        put_varint(out, self.offset_delta);
+        put_sized(out, key.as_deref());
+        put_sized(out, value.as_deref());
+        put_varint(out, headers.len() as i64);
+        out.extend_from_slice(headers.as_bytes());
+    }
 }
 
-/// A zigzag integer.
-fn put_number(out: &mut impl BufMut, number: i64) {
-    let mut raw = ((number << 1) ^ (number >> 63)).cast_unsigned();
-    while raw >= 0x80 {
-        out.put_u8((raw & 0x7f) as u8 | 0x80);
-        raw >>= 7;
-    }
-    out.put_u8(raw as u8);
+fn size_with_length(size: usize) -> usize {
+    varint_bytes(size as i64) + size
 }
 
 #[cfg(test)]
@@ -91,11 +90,12 @@ mod tests {
     use super::*;
 
     fn any_record() -> impl Strategy<Value = Record> {
-        let headers = prop::collection::btree_map(any::<String>(), any::<Vec<u8>>(), 0..4);
+        let headers = prop::collection::vec((any::<String>(), any::<Vec<u8>>()), 0..4);
         (any::<Option<Vec<u8>>>(), any::<Option<Vec<u8>>>(), headers, any::<i64>()).prop_map(
             |(key, value, headers, ms)| {
                 let timestamp = Timestamp::from_ms_clamped(ms);
-                Record { key, value, headers, timestamp }
+                let (key, value) = (key.map(Bytes::from), value.map(Bytes::from));
+                Record { key, value, headers: headers.into_iter().collect(), timestamp }
             },
         )
     }

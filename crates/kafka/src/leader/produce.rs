@@ -36,7 +36,7 @@ impl Leader {
     /// Appends records in one batch: all of them or, where a broker answers with an error, none.
     pub(crate) async fn produce<'a>(
         &mut self,
-        records: impl ExactSizeIterator<Item = &'a Record>,
+        records: impl ExactSizeIterator<Item = &'a Record> + Clone,
         timeout: Duration,
     ) -> Result<Produced, Error> {
         let call = format!("produce to {}-{}", self.topic.name, self.partition);

@@ -6,27 +6,46 @@ use kafka_protocol::ResponseError;
 use models::{Offset, Partition};
 use rskafka::client::error::{Error as LibraryError, ProtocolError};
 use rskafka::client::partition::PartitionClient;
+use tokio::time::Instant;
 
 use crate::client::{failed, from_library, partition_client};
 use crate::fetched::Fetched;
 use crate::leader::Leader;
-use crate::wire::within;
+use crate::wire::{IDLE, within};
 use crate::{ClusterConfig, Error, Topic};
 
-/// The library, and our own client where the library failed. At most one connection is kept; after
-/// an error none is.
+/// From so many records on, fetches go through our own client. The library makes a dozen pieces of
+/// memory of each record. More, and catching up takes more processor time; fewer, and a partition that
+/// is written to now and then has two connections.
+const MANY_RECORDS: usize = 50;
+
+/// The library, and our own client for what brings many records and what the library cannot read.
+/// After a fetch that failed no connection is kept.
 pub(super) struct Ways {
     cluster: ClusterConfig,
     topic: Topic,
     partition: Partition,
-    library: Option<PartitionClient>,
+    way: Way,
+    /// With when it was last used.
+    library: Option<(PartitionClient, Instant)>,
     leader: Option<Leader>,
     connections: u64,
 }
 
+/// How the next fetch asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Library,
+    /// Through our own client: the last fetches brought many records.
+    Own,
+    /// The library could not read what it got: a partition that holds one such record holds more.
+    OwnForGood,
+}
+
 impl Ways {
     pub(super) fn new(cluster: ClusterConfig, topic: Topic, partition: Partition) -> Self {
-        Self { cluster, topic, partition, library: None, leader: None, connections: 0 }
+        let (way, library, leader, connections) = (Way::Library, None, None, 0);
+        Self { cluster, topic, partition, way, library, leader, connections }
     }
 
     /// How many connections fetches have opened.
@@ -35,29 +54,54 @@ impl Ways {
     }
 
     pub(super) fn disconnect(&mut self) {
-        (self.library, self.leader) = (None, None);
+        (self.way, self.library, self.leader) = (Way::Library, None, None);
+    }
+
+    /// Opens the connection over which the next fetch asks.
+    pub(super) async fn connect(&mut self) -> Result<(), Error> {
+        match self.way {
+            Way::Library => drop(self.library().await?),
+            Way::Own | Way::OwnForGood => self.leader = Some(self.leader().await?),
+        }
+        Ok(())
     }
 
     /// Asked over our own client: the library would leave open transactions out.
     pub(super) async fn bounds(&mut self) -> Result<(Offset, Offset), Error> {
-        let mut leader = match self.leader.take() {
+        let mut leader = match self.leader.take_if(|leader| !leader.is_idle()) {
             Some(leader) => leader,
-            // It is not kept: the fetches are still the library's.
-            None => return self.connect().await?.bounds().await,
+            // It is not kept: no fetch asked over it.
+            None => return self.new_leader().await?.bounds().await,
         };
         let bounds = leader.bounds().await?;
         self.leader = Some(leader);
         Ok(bounds)
     }
 
-    /// Fetches through the library first.
     pub(super) async fn fetch(
         &mut self,
         offset: Offset,
         max_bytes: i32,
         wait: Duration,
     ) -> Result<Fetched, Error> {
-        if self.leader.is_none() {
+        let fetched = self.fetch_either_way(offset, max_bytes, wait).await;
+        match &fetched {
+            Err(_) => self.disconnect(),
+            Ok(_) if self.way == Way::OwnForGood => {}
+            Ok(fetched) if fetched.records.len() >= MANY_RECORDS => self.way = Way::Own,
+            Ok(_) if !wait.is_zero() => self.way = Way::Library,
+            Ok(_) => {}
+        }
+        fetched
+    }
+
+    async fn fetch_either_way(
+        &mut self,
+        offset: Offset,
+        max_bytes: i32,
+        wait: Duration,
+    ) -> Result<Fetched, Error> {
+        if self.way == Way::Library {
             match self.fetch_by_library(offset, max_bytes, wait).await {
                 Ok(fetched) if is_plausible(offset, &fetched) => return Ok(fetched),
                 Err(error) if !is_unreadable(&error) => return Err(error),
@@ -66,9 +110,12 @@ impl Ways {
                     tracing::debug!(topic = self.topic.name, partition = %self.partition, offset = offset.0, %error, "the library cannot read it");
                 }
             }
-            self.library = None;
+            (self.way, self.library) = (Way::OwnForGood, None);
         }
-        self.fetch_by_wire(offset, max_bytes, wait).await
+        let mut leader = self.leader().await?;
+        let fetched = leader.fetch(offset, max_bytes, wait).await?;
+        self.leader = Some(leader);
+        Ok(fetched)
     }
 
     async fn fetch_by_library(
@@ -80,12 +127,8 @@ impl Ways {
         let call = format!("fetch {}-{} at {offset}", self.topic.name, self.partition);
         let timeout = self.cluster.request_timeout + wait;
         let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
-        let client = self.library().await?;
-        let fetching = client.fetch_records(offset.0, 1..max_bytes, wait_ms);
+        let fetching = self.library().await?.fetch_records(offset.0, 1..max_bytes, wait_ms);
         let answer = within(timeout, &call, async { fetching.await.map_err(failed(&call)) }).await;
-        if answer.is_err() {
-            self.library = None;
-        }
         let (records, high_watermark) = answer?;
         let records: Vec<_> = records.into_iter().map(from_library).collect();
         let next_offset = records.last().map_or(offset, |(last, _)| last.next());
@@ -93,38 +136,29 @@ impl Ways {
         Ok(Fetched { records, unreadable: Vec::new(), next_offset, high_watermark })
     }
 
-    async fn fetch_by_wire(
-        &mut self,
-        offset: Offset,
-        max_bytes: i32,
-        wait: Duration,
-    ) -> Result<Fetched, Error> {
-        let mut leader = match self.leader.take() {
-            Some(leader) => leader,
-            None => {
-                let leader = self.connect().await?;
-                self.connections += 1;
-                leader
-            }
-        };
-        let fetched = leader.fetch(offset, max_bytes, wait).await?;
-        self.leader = Some(leader);
-        Ok(fetched)
-    }
-
     async fn library(&mut self) -> Result<&PartitionClient, Error> {
         let client = match self.library.take() {
-            Some(client) => client,
-            None => {
+            Some((client, used)) if used.elapsed() < IDLE => client,
+            _ => {
                 let client = partition_client(&self.cluster, &self.topic, self.partition).await?;
                 self.connections += 1;
                 client
             }
         };
-        Ok(self.library.insert(client))
+        Ok(&self.library.insert((client, Instant::now())).0)
     }
 
-    async fn connect(&self) -> Result<Leader, Error> {
+    /// To be put back after a call that succeeded: any other leaves it of no more use.
+    async fn leader(&mut self) -> Result<Leader, Error> {
+        if let Some(leader) = self.leader.take_if(|leader| !leader.is_idle()) {
+            return Ok(leader);
+        }
+        let leader = self.new_leader().await?;
+        self.connections += 1;
+        Ok(leader)
+    }
+
+    async fn new_leader(&self) -> Result<Leader, Error> {
         Leader::connect(&self.cluster, &self.topic, self.partition).await
     }
 }

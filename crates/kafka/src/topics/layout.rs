@@ -1,8 +1,6 @@
 //! `$layout`: what all processes of an installation must agree on, kept in the users topic.
 
-use std::collections::BTreeMap;
-
-use models::{DirectoryChange, LAYOUT_KEY, Offset, Partition, Record, Timestamp, User};
+use models::{DirectoryChange, Headers, LAYOUT_KEY, Offset, Partition, Record, Timestamp, User};
 use serde::{Deserialize, Serialize};
 
 use super::{TopicsConfig, TopicsError};
@@ -27,8 +25,8 @@ impl Layout {
     fn to_record(&self, timestamp: Timestamp) -> Result<Record, serde_json::Error> {
         Ok(Record {
             key: Some(LAYOUT_KEY.into()),
-            value: Some(serde_json::to_vec(self)?),
-            headers: BTreeMap::new(),
+            value: Some(serde_json::to_vec(self)?.into()),
+            headers: Headers::default(),
             timestamp,
         })
     }

@@ -128,6 +128,9 @@ fn answer_all(pending: Vec<Pending>, error: impl Fn() -> ProduceError) {
 /// Those that somebody still waits for; the others are told that it is too late.
 fn wanted(pending: Vec<Pending>) -> Vec<Pending> {
     let now = Instant::now();
+    if !pending.iter().any(|pending| pending.is_over(now)) {
+        return pending;
+    }
     let (over, wanted): (Vec<_>, Vec<_>) =
         pending.into_iter().partition(|pending| pending.is_over(now));
     for pending in over {

@@ -77,7 +77,7 @@ impl Ways {
     pub(super) async fn produce<'a>(
         &mut self,
         way: Way,
-        records: impl ExactSizeIterator<Item = &'a Record>,
+        records: impl ExactSizeIterator<Item = &'a Record> + Clone,
         timeout: Duration,
     ) -> Result<Offset, Error> {
         match way {
@@ -103,7 +103,7 @@ impl Ways {
     ) -> Result<Offset, Error> {
         let call = format!("produce to {}-{}", self.topic.name, self.partition);
         let count = records.len();
-        let records = records.cloned().map(to_library).collect();
+        let records = records.map(to_library).collect();
         let producing = unless_throttled(client.produce(records, Compression::NoCompression));
         let answer = within(timeout, &call, async { Ok(producing.await) }).await?;
         let Ok(answer) = answer else {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kafka::{Lane, ProduceError, Writer, WriterConfig};
-use models::Offset;
+use models::{Headers, Offset};
 use tokio::time::Instant;
 
 use crate::fake::Fake;
@@ -159,9 +159,9 @@ async fn records_sent_either_way_are_in_order_and_as_they_were_given() {
     let mut sent = Vec::new();
     for round in 0..20_usize {
         let padding = if round % 2 == 0 { 100 } else { 20_000 };
-        let headers = [("round".to_owned(), round.to_string().into_bytes())].into();
+        let headers = Headers::of(&[("round", round.to_string().as_bytes())]);
         let text = format!("{round}{}", "x".repeat(padding));
-        sent.push(models::Record { key: Some(vec![0xff]), headers, ..record(&text) });
+        sent.push(models::Record { key: Some(vec![0xff].into()), headers, ..record(&text) });
         writer.produce(sent[round].clone(), Lane::Single, soon()).await.unwrap();
     }
     let found: Vec<_> = broker.records("t").await.into_iter().map(|(_, it)| it).collect();

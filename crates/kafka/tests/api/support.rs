@@ -1,6 +1,5 @@
 //! A broker to test against, and verbs.
 
-use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
@@ -10,7 +9,7 @@ use broker::{Broker, Config};
 use kafka::{
     ClusterConfig, FetchError, Fetched, Lane, Reader, Wait, Writer, WriterConfig, WriterMetrics,
 };
-use models::{Offset, Partition, Record, Timestamp};
+use models::{Headers, Offset, Partition, Record, Timestamp};
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
@@ -145,18 +144,18 @@ pub(crate) fn writer(
 pub(crate) fn record(text: &str) -> Record {
     Record {
         key: None,
-        value: Some(text.into()),
-        headers: BTreeMap::new(),
+        value: Some(text.to_owned().into()),
+        headers: Headers::default(),
         timestamp: Timestamp::from_ms_clamped(1_700_000_000_000),
     }
 }
 
 pub(crate) fn record_of(bytes: usize) -> Record {
-    Record { value: Some(vec![b'x'; bytes]), ..record("") }
+    Record { value: Some(vec![b'x'; bytes].into()), ..record("") }
 }
 
 pub(crate) fn text_of(record: &Record) -> String {
-    String::from_utf8(record.value.clone().unwrap()).unwrap()
+    String::from_utf8(record.value.clone().unwrap().into()).unwrap()
 }
 
 pub(crate) type Begun<T> = Pin<Box<dyn Future<Output = T> + Send>>;

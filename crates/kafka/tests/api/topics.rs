@@ -51,12 +51,13 @@ impl TestBroker {
         let records = self.records("n.users").await;
         let is_layout = |it: &Record| it.key.as_deref() == Some(LAYOUT_KEY.as_bytes());
         let layouts = records.into_iter().filter(|(_, record)| is_layout(record));
-        layouts.map(|(_, it)| String::from_utf8(it.value.unwrap()).unwrap()).collect()
+        layouts.map(|(_, it)| String::from_utf8(it.value.unwrap().into()).unwrap()).collect()
     }
 }
 
 fn layout(value: Option<&str>) -> Record {
-    Record { key: Some(LAYOUT_KEY.into()), value: value.map(Into::into), ..record("") }
+    let value = value.map(|value| value.to_owned().into());
+    Record { key: Some(LAYOUT_KEY.into()), value, ..record("") }
 }
 
 const LAYOUT: &str = r#"{"format":1,"partitions":6,"partitioner":"java"}"#;

@@ -1,7 +1,8 @@
 //! Writing a partition.
 
+use bytes::Bytes;
 use kafka::{Lane, ProduceError, Writer, WriterConfig, WriterMetrics};
-use models::{MAX_RECORD_BYTES, Offset, Partition, Record};
+use models::{Headers, MAX_RECORD_BYTES, Offset, Partition, Record};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -59,11 +60,11 @@ async fn ten_thousand_sends_at_once_keep_their_order_and_are_told_their_offsets(
 async fn key_value_headers_and_time_arrive_as_they_were_given() {
     let broker = TestBroker::with_topic("t", &[]).await;
     let full = Record {
-        key: Some(b"\x00\xff".to_vec()),
-        headers: [("a".to_owned(), b"1".to_vec()), ("b".to_owned(), Vec::new())].into(),
+        key: Some(b"\x00\xff".as_slice().into()),
+        headers: Headers::of(&[("a", b"1"), ("b", b"")]),
         ..record("text")
     };
-    let empty = Record { key: Some(Vec::new()), value: Some(Vec::new()), ..record("") };
+    let empty = Record { key: Some(Bytes::new()), value: Some(Bytes::new()), ..record("") };
     let tombstone = Record { value: None, ..full.clone() };
     let sent = vec![full, empty, tombstone];
     broker.append_records("t", sent.clone()).await;

@@ -69,10 +69,12 @@ fn record(form: SendForm) -> anyhow::Result<rskafka::record::Record> {
         notification: Notification::plain(from, to, form.message),
         fingerprint: None,
     })?;
+    let text = |name| String::from_utf8_lossy(name).into_owned();
+    let headers = record.headers.iter().map(|(name, value)| (text(name), value.to_vec()));
     Ok(rskafka::record::Record {
-        key: record.key,
-        value: record.value,
-        headers: record.headers,
+        key: record.key.map(Into::into),
+        value: record.value.map(Into::into),
+        headers: headers.collect(),
         timestamp: record.timestamp.to_datetime(),
     })
 }

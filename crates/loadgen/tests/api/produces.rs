@@ -39,9 +39,9 @@ async fn records(broker: String) -> Vec<Record> {
     let partition = client.partition_client("t", 0, UnknownTopicHandling::Error).await.unwrap();
     let (records, _) = partition.fetch_records(0, 1..1_000_000, 1_000).await.unwrap();
     let ours = |record: rskafka::record::Record| Record {
-        key: record.key,
-        value: record.value,
-        headers: record.headers,
+        key: record.key.map(Into::into),
+        value: record.value.map(Into::into),
+        headers: record.headers.into_iter().collect(),
         timestamp: Timestamp::from(record.timestamp),
     };
     records.into_iter().map(|found| ours(found.record)).collect()

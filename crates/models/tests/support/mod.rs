@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
 use models::{Offset, Partition, Place, Record, Timestamp, TopicId};
 use serde_json::Value;
 
@@ -20,12 +21,12 @@ pub(crate) fn file(name: &str) -> Value {
 
 /// A record as golden files write it.
 pub(crate) fn record_of(json: &Value) -> Record {
-    let bytes = |value: &Value| value.as_str().map(|text| text.as_bytes().to_vec());
+    let bytes = |value: &Value| value.as_str().map(|text| Bytes::from(text.to_owned()));
     let headers = json["headers"].as_object().unwrap().iter();
     Record {
         key: bytes(&json["key"]),
         value: bytes(&json["value"]),
-        headers: headers.map(|(k, v)| (k.clone(), bytes(v).unwrap())).collect(),
+        headers: headers.map(|(k, v)| (k, bytes(v).unwrap())).collect(),
         timestamp: Timestamp::from_ms_clamped(json["timestamp_ms"].as_i64().unwrap()),
     }
 }

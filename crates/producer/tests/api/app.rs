@@ -1,14 +1,13 @@
 //! The publisher and its broker under test, with verbs.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use broker::{Broker, Faults};
 use kafka::{ClusterConfig, Lane, Reader, TopicsConfig, Wait, Writer, WriterConfig, WriterMetrics};
 use models::{
-    DirectoryChange, Event, Notification, Offset, Partition, Place, Record, Sent, Timestamp,
-    TopicId, User,
+    DirectoryChange, Event, Headers, Notification, Offset, Partition, Place, Record, Sent,
+    Timestamp, TopicId, User,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use producer::{Application, Config, ProducerArgs, Users};
@@ -332,9 +331,9 @@ pub(crate) fn user_record(change: &DirectoryChange) -> Record {
 
 pub(crate) fn raw_record(key: Option<&str>, value: Option<&str>) -> Record {
     Record {
-        key: key.map(Into::into),
-        value: value.map(Into::into),
-        headers: BTreeMap::new(),
+        key: key.map(|key| key.to_owned().into()),
+        value: value.map(|value| value.to_owned().into()),
+        headers: Headers::default(),
         timestamp: Timestamp::from_ms_clamped(0),
     }
 }

@@ -23,7 +23,7 @@ async fn a_sent_notification_is_in_the_log_and_the_answer_says_where() {
     assert_eq!(answer.header("position").unwrap().parse(), Ok(Position::after(*place)));
     assert_eq!(record.key.as_deref(), Some(&b"1"[..]));
     assert_eq!(
-        String::from_utf8(record.value.clone().unwrap()).unwrap(),
+        String::from_utf8(record.value.clone().unwrap().into()).unwrap(),
         r#"{"from":{"id":2,"name":"Bruno"},"to":{"id":1,"name":"Emma"},"message":"Bruno started following you."}"#
     );
 }
