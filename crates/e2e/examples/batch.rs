@@ -4,6 +4,7 @@
 //! `batch <program> <broker> <folder with Kafka's jars> [lines] [rounds]`: 1,000,000 lines and 3
 //! rounds by default.
 //!
+//! First the producer alone; then with a consumer that folds, as fast as it goes; then at fixed rates.
 //! Starts a producer and a consumer from `program`, with folders of their own that are removed
 //! afterwards, on a broker for trying things out.
 #![allow(clippy::print_stdout)]
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use e2e::{Answer, Http, Part, System, eventually, run};
+use memchr::memmem;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,9 +24,11 @@ use tokio::net::TcpStream;
 
 /// Recipients, over all partitions.
 const USERS: u64 = 1_000;
-/// Of a message, and of ProducerPerformance's records. A record of ours has in addition JSON around it
-/// and the headers of a CloudEvent.
+/// Of a message, and of ProducerPerformance's records.
 const MESSAGE_BYTES: usize = 200;
+/// A record of ours has in addition JSON around it and the headers of a CloudEvent: it takes 545 bytes
+/// of the log, and so does one of ProducerPerformance with a value of so many.
+const EQUAL_BYTES: usize = 535;
 const LONG: Duration = Duration::from_secs(600);
 
 #[tokio::main]
@@ -36,77 +40,130 @@ async fn main() -> Result<()> {
     let number =
         |index: usize, default| numbers.get(index).map_or(Ok(default), |text| text.parse::<u64>());
     let (lines, rounds) = (number(0, 1_000_000)?, number(1, 3)?);
+    let kafka = Kafka { broker: broker.clone(), jars: jars.clone() };
     let mut system = System::laid_out(program)?;
     broker.clone_into(&mut system.addresses.broker);
     system.start_with(Part::Producer, &["--users", "open"])?;
-    system.start(Part::Consumer)?;
     system.ready(Part::Producer).await?;
-    system.ready(Part::Consumer).await?;
-    create_topic(broker, jars).await?;
+    kafka.create_topic().await?;
 
+    println!("without a consumer:");
+    for _ in 0..rounds {
+        let reference = kafka.both_sizes(lines).await?;
+        let rate = publish(&system, lines, None).await?;
+        println!("{}", reference.beside(rate));
+        print_memory(&mut system, &[Part::Producer])?;
+    }
+    system.start(Part::Consumer)?;
+    system.ready(Part::Consumer).await?;
+    caught_up(&system).await?;
     let others = Others::new(&system)?;
-    println!("alone: {}", others.times_for(Duration::from_secs(3)).await?);
-    for round in 0..rounds {
-        let reference = producer_performance(broker, jars, lines).await?;
-        let (ours, meanwhile) = publish(&system, lines, &others).await?;
-        let ratio = ours / reference;
-        println!(
-            "round {}: batch {ours:.0}/s, ProducerPerformance {reference:.0}/s: {ratio:.2}; \
-             meanwhile {meanwhile}",
-            round + 1
-        );
-        print_memory(&mut system)?;
-        let began = Instant::now();
+    println!("with a consumer, nothing else: {}", others.times_for(Duration::from_secs(3)).await?);
+    for _ in 0..rounds {
+        let reference = kafka.both_sizes(lines).await?;
+        let (rate, meanwhile) = publish_beside(&system, lines, None, &others).await?;
+        println!("{}; meanwhile {meanwhile}", reference.beside(rate));
+        print_memory(&mut system, &[Part::Producer, Part::Consumer])?;
         caught_up(&system).await?;
-        println!("the consumer had caught up {:.1} s later", began.elapsed().as_secs_f64());
+    }
+    for pace in PACES {
+        let (rate, meanwhile) =
+            publish_beside(&system, pace * PACED_SECONDS, Some(pace), &others).await?;
+        println!("batch at {pace}/s: {rate:.0}/s; meanwhile {meanwhile}");
+        caught_up(&system).await?;
     }
     Ok(())
 }
 
+/// Lines a second, where the client holds itself back.
+const PACES: [u64; 3] = [80_000, 60_000, 40_000];
+const PACED_SECONDS: u64 = 8;
+
+/// Where ProducerPerformance runs.
+struct Kafka {
+    broker: String,
+    jars: String,
+}
+
+/// What ProducerPerformance sends a second.
+struct Reference {
+    /// Records of [`MESSAGE_BYTES`].
+    small: f64,
+    /// Records that take as much of the log as ours do.
+    equal: f64,
+}
+
+impl Reference {
+    fn beside(&self, rate: f64) -> String {
+        let Self { small, equal } = self;
+        format!(
+            "batch {rate:.0}/s, ProducerPerformance {small:.0}/s of {MESSAGE_BYTES} bytes: {:.2}, \
+             {equal:.0}/s of {EQUAL_BYTES}: {:.2}",
+            rate / small,
+            rate / equal
+        )
+    }
+}
+
 const TOPIC: &str = "producer-performance";
 
-async fn create_topic(broker: &str, jars: &str) -> Result<()> {
-    let arguments = ["--bootstrap-server", broker, "--create", "--if-not-exists", "--topic"];
-    let mut command = java(jars, "org.apache.kafka.tools.TopicCommand");
-    command.args(arguments).args([TOPIC, "--partitions", "6", "--replication-factor", "1"]);
-    run(command, "", LONG).await?.success()?;
-    Ok(())
-}
+impl Kafka {
+    async fn create_topic(&self) -> Result<()> {
+        let arguments =
+            ["--bootstrap-server", &self.broker, "--create", "--if-not-exists", "--topic"];
+        let mut command = self.java("org.apache.kafka.tools.TopicCommand");
+        command.args(arguments).args([TOPIC, "--partitions", "6", "--replication-factor", "1"]);
+        run(command, "", LONG).await?.success()?;
+        Ok(())
+    }
 
-/// Records a second, as it says itself.
-async fn producer_performance(broker: &str, jars: &str, records: u64) -> Result<f64> {
-    let mut command = java(jars, "org.apache.kafka.tools.ProducerPerformance");
-    let (records, size) = (records.to_string(), MESSAGE_BYTES.to_string());
-    command.args(["--topic", TOPIC, "--num-records", &records, "--record-size", &size]);
-    command.args(["--throughput", "-1", "--bootstrap-server", broker]);
-    command.args(["--command-property", "acks=all"]);
-    let output = run(command, "", LONG).await?.success()?.stdout;
-    let last = output.lines().last().unwrap_or_default();
-    let rate = last.split(", ").nth(1).and_then(|part| part.split(' ').next());
-    rate.with_context(|| output.clone())?.parse().with_context(|| output.clone())
-}
+    async fn both_sizes(&self, records: u64) -> Result<Reference> {
+        let small = self.producer_performance(records, MESSAGE_BYTES).await?;
+        let equal = self.producer_performance(records, EQUAL_BYTES).await?;
+        Ok(Reference { small, equal })
+    }
 
-fn java(jars: &str, class: &str) -> Command {
-    let mut command = Command::new("java");
-    command.arg("-cp").arg(Path::new(jars).join("*")).arg(class);
-    command
+    /// Records a second, as it says itself.
+    async fn producer_performance(&self, records: u64, size: usize) -> Result<f64> {
+        let mut command = self.java("org.apache.kafka.tools.ProducerPerformance");
+        let (records, size) = (records.to_string(), size.to_string());
+        command.args(["--topic", TOPIC, "--num-records", &records, "--record-size", &size]);
+        command.args(["--throughput", "-1", "--bootstrap-server", &self.broker]);
+        command.args(["--command-property", "acks=all"]);
+        let output = run(command, "", LONG).await?.success()?.stdout;
+        let last = output.lines().last().unwrap_or_default();
+        let rate = last.split(", ").nth(1).and_then(|part| part.split(' ').next());
+        rate.with_context(|| output.clone())?.parse().with_context(|| output.clone())
+    }
+
+    fn java(&self, class: &str) -> Command {
+        let mut command = Command::new("java");
+        command.arg("-cp").arg(Path::new(&self.jars).join("*")).arg(class);
+        command
+    }
 }
 
 /// Publishes so many lines over one connection while others send and read.
-async fn publish(system: &System, lines: u64, others: &Others) -> Result<(f64, Times)> {
+async fn publish_beside(
+    system: &System,
+    lines: u64,
+    pace: Option<u64>,
+    others: &Others,
+) -> Result<(f64, Times)> {
     let is_over = AtomicBool::new(false);
     let publishing = async {
-        let began = Instant::now();
-        let published = publish_lines(&system.addresses.producer, lines).await;
+        let rate = publish(system, lines, pace).await;
         is_over.store(true, Ordering::SeqCst);
-        published.map(|()| lines as f64 / began.elapsed().as_secs_f64())
+        rate
     };
     let (rate, times) = tokio::join!(publishing, others.times_until(&is_over));
     Ok((rate?, times?))
 }
 
-async fn publish_lines(address: &str, lines: u64) -> Result<()> {
-    let stream = TcpStream::connect(address).await?;
+/// Publishes so many lines over one connection, at most `pace` a second; how many it were a second.
+async fn publish(system: &System, lines: u64, pace: Option<u64>) -> Result<f64> {
+    let began = Instant::now();
+    let stream = TcpStream::connect(&system.addresses.producer).await?;
     stream.set_nodelay(true)?;
     let (mut from, mut to) = stream.into_split();
     let writing = tokio::spawn(async move {
@@ -118,7 +175,12 @@ async fn publish_lines(address: &str, lines: u64) -> Result<()> {
             .map(|user| format!("{{\"to\":\"user-{user}\",\"message\":\"{message}\"}}\n"))
             .collect();
         let chunk = format!("{:x}\r\n{block}\r\n", block.len());
-        for _ in 0..lines / USERS {
+        let began = tokio::time::Instant::now();
+        for sent in 0..lines / USERS {
+            if let Some(pace) = pace {
+                let due = Duration::from_secs_f64((sent * USERS) as f64 / pace as f64);
+                tokio::time::sleep_until(began + due).await;
+            }
             to.write_all(chunk.as_bytes()).await?;
         }
         to.write_all(b"0\r\n\r\n").await?;
@@ -132,7 +194,7 @@ async fn publish_lines(address: &str, lines: u64) -> Result<()> {
         seen.extend_from_slice(buffer.get(..read).unwrap_or_default());
         let kept = seen.len().saturating_sub(MARK.len() - 1);
         good += count(&seen);
-        ensure!(!contains(&seen, b"\"code\""), "{}", String::from_utf8_lossy(&seen));
+        ensure!(memmem::find(&seen, b"\"code\"").is_none(), "{}", String::from_utf8_lossy(&seen));
         let is_end = seen.ends_with(b"0\r\n\r\n");
         seen.drain(..kept);
         if is_end {
@@ -141,17 +203,13 @@ async fn publish_lines(address: &str, lines: u64) -> Result<()> {
     }
     let _open = writing.await??;
     ensure!(good == lines, "{good} results of {lines}");
-    Ok(())
+    Ok(lines as f64 / began.elapsed().as_secs_f64())
 }
 
 const MARK: &[u8] = b"\"status\":201";
 
 fn count(bytes: &[u8]) -> u64 {
-    bytes.windows(MARK.len()).filter(|window| *window == MARK).count() as u64
-}
-
-fn contains(bytes: &[u8], mark: &[u8]) -> bool {
-    bytes.windows(mark.len()).any(|window| window == mark)
+    memmem::find_iter(bytes, MARK).count() as u64
 }
 
 /// Who sends and changes single notifications.
@@ -242,8 +300,8 @@ async fn caught_up(system: &System) -> Result<()> {
     .await
 }
 
-fn print_memory(system: &mut System) -> Result<()> {
-    for part in [Part::Producer, Part::Consumer] {
+fn print_memory(system: &mut System, parts: &[Part]) -> Result<()> {
+    for part in parts.iter().copied() {
         let status = Path::new("/proc").join(system.process(part)?.id().to_string());
         let status = std::fs::read_to_string(status.join("status"))?;
         let of = |field: &str| {

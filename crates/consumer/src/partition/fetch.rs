@@ -11,6 +11,15 @@ use tokio_util::sync::CancellationToken;
 use super::log::{Begin, FETCH_BYTES, Found, Log};
 use super::room::{Room, Taken};
 
+/// Records that came at once at the end of the log and show that it grows fast. More, and batches stay
+/// small where large ones would cost half as much a record; fewer, and [`GATHERING`] delays what came
+/// alone.
+const MANY_RECORDS: usize = 30;
+
+/// How long such a log may grow before it is asked again. Longer, and commands wait for longer; shorter,
+/// and fetches bring less, each record costs more, and under load they wait for longer as well.
+const GATHERING: Duration = Duration::from_millis(15);
+
 /// What the fetching half tells the applying half.
 pub(super) enum Step {
     /// Records to apply, and the room they take.
@@ -29,6 +38,8 @@ pub(super) struct Fetch {
     /// None: to begin.
     next_offset: Option<Offset>,
     wait: Wait,
+    /// The log grows fast.
+    is_gathering: bool,
     is_failing: bool,
     room: Room,
     retention_period: Duration,
@@ -46,8 +57,17 @@ impl Fetch {
     ) -> Self {
         // The first fetch is to tell at once where the log ends.
         let wait = Wait::No;
-        let (is_failing, retention_at) = (false, None);
-        Self { log, next_offset, wait, is_failing, room, retention_period, retention_at }
+        let (is_gathering, is_failing, retention_at) = (false, false, None);
+        Self {
+            log,
+            next_offset,
+            wait,
+            is_gathering,
+            is_failing,
+            room,
+            retention_period,
+            retention_at,
+        }
     }
 
     /// Fetches until `end`, or until nobody applies what it brings.
@@ -87,6 +107,9 @@ impl Fetch {
             return Ok(Step::Retain(start));
         }
         if let Some(offset) = self.next_offset {
+            if self.is_gathering {
+                tokio::time::sleep(GATHERING).await;
+            }
             let taken = match self.wait {
                 Wait::No => self.room.for_fetch(FETCH_BYTES.unsigned_abs() as usize).await,
                 // Most bring a record or two.
@@ -133,6 +156,10 @@ impl Fetch {
             }
             Step::Skip(offset) => (*offset, false),
             Step::Begin(begin) => (begin.start, false),
+        };
+        self.is_gathering = match step {
+            Step::Fetched(fetched, _) => is_end && fetched.records.len() >= MANY_RECORDS,
+            Step::Retain(_) | Step::Skip(_) | Step::Begin(_) => false,
         };
         // At the end of the log there is something to wait for.
         self.wait = if is_end { Wait::ForRecords } else { Wait::No };
