@@ -237,7 +237,8 @@ impl Service {
         let mut views = Vec::new();
         let room = Room::new(self.config.fetched_bytes);
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let turns = Arc::new(Semaphore::new(processors));
+        // One that waits for the disk leaves its processor to another.
+        let turns = Arc::new(Semaphore::new(2 * processors));
         for partition in (0..topics.partitions).map(Partition) {
             let inbox = self.store.partition(partition, topics.topic_id)?;
             let (sender, status) = watch::channel(Status::starting(inbox.next_offset()));

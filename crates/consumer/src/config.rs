@@ -88,7 +88,7 @@ pub struct StoreLimitsArgs {
 
 /// With it six partitions that caught up with 1,500,000 records took 173 MB at most, all of the process
 /// included; with 16, 281 MB; with 48, 365 MB. Slower was none beyond what the machine varied.
-const FETCHED_MIB: u64 = 12;
+const FETCHED_MIB: u64 = 8;
 
 /// A bound for what nobody means; it keeps the number of bytes from overflowing.
 const MAX_MIB: u64 = 1024 * 1024;

@@ -75,8 +75,8 @@ pub(crate) struct Follower {
     pub(crate) status: watch::Sender<Status>,
     pub(crate) metrics: PartitionMetrics,
     pub(crate) room: Room,
-    /// One for each partition that folds at once: more than there are processors, and all of them take
-    /// longer.
+    /// One for each partition that folds at once. More, and all of them take longer, and more memory;
+    /// fewer, and partitions wait for one whose disk is slow.
     pub(crate) turns: Arc<Semaphore>,
     pub(crate) expiry_period: Duration,
     pub(crate) retention_period: Duration,

@@ -48,14 +48,9 @@ const TRUNCATED: &str = "notify_truncated";
 const KEY_TRUNCATED: &str = "notify_key_truncated";
 const HEADERS_DROPPED: &str = "notify_headers_dropped";
 
-/// The most that a record's own headers may take of a letter, each counted with
-/// [`HEADER_FRAME_BYTES`]. Larger, and little is left for the value; smaller, and headers are lost
-/// that someone would have looked at.
+/// The most that a record's own headers may take of a letter. Larger, and little is left for the
+/// value; smaller, and headers are lost that someone would have looked at.
 const MAX_HEADER_BYTES: usize = 100_000;
-
-/// What the lengths of a header's name and value take of a record at most (two varints). A record
-/// may have very many very short headers.
-const HEADER_FRAME_BYTES: usize = 10;
 
 /// Room for the headers that say what was cut.
 const FLAG_BYTES: usize = 200;
@@ -91,14 +86,15 @@ impl DeadLetter<'_> {
         let Record { mut key, mut value, headers: read, timestamp: at } = record;
         let mut headers = self.headers();
         headers.set(TIMESTAMP, at.to_text());
-        let mut room = MAX_RECORD_BYTES.saturating_sub(FLAG_BYTES + bytes_of(&headers));
-        let read_bytes = bytes_of(&read);
+        let mut room = MAX_RECORD_BYTES.saturating_sub(FLAG_BYTES + headers.size_bytes());
+        let read_bytes = read.size_bytes();
         if read_bytes > MAX_HEADER_BYTES {
             headers.set(HEADERS_DROPPED, read_bytes.to_string());
         } else {
             room = room.saturating_sub(read_bytes);
-            // Of one name the last one counts.
-            headers = read.iter().chain(headers.iter()).collect();
+            let is_ours = |name| headers.iter().any(|(ours, _)| ours == name);
+            let theirs = read.iter().filter(|(name, _)| !is_ours(*name));
+            headers = headers.iter().chain(theirs).collect();
         }
         for (name, part) in [(KEY_TRUNCATED, &mut key), (TRUNCATED, &mut value)] {
             let Some(part) = part else { continue };
@@ -132,8 +128,4 @@ impl DeadLetter<'_> {
             (DETAIL, detail.as_bytes()),
         ])
     }
-}
-
-fn bytes_of(headers: &Headers) -> usize {
-    headers.size_bytes() + headers.len() * HEADER_FRAME_BYTES
 }

@@ -36,9 +36,7 @@ impl Timestamp {
     pub fn to_datetime(self) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(self.0).unwrap_or_default()
     }
-}
 
-impl Timestamp {
     /// The time as text, in ASCII.
     pub(crate) fn to_text(self) -> [u8; 24] {
         let time = self.to_datetime();

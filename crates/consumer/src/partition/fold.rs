@@ -7,7 +7,7 @@ use anyhow::Context;
 use inbox::{Applied, PartitionInbox};
 use kafka::Fetched;
 use models::Offset;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -62,26 +62,34 @@ impl Fold {
         loop {
             let step;
             (self, step) = self.next(waiting.take()).await?;
-            if step.is_some() && !self.has_room().await {
-                break;
-            }
-            // It is never closed.
-            let _turn = self.turns.clone().acquire_owned().await.ok();
+            let Some(step) = step else { break };
+            let mut turn = None;
             let batch = match step {
-                None => break,
-                Some(Step::Fetched(fetched, taken)) => self.grow(fetched, taken, &mut waiting),
-                Some(Step::Skip(start)) => Growing::empty(start),
-                Some(Step::Begin(begin)) => {
+                Step::Fetched(fetched, taken) => {
+                    if !self.has_room().await {
+                        break;
+                    }
+                    if !fetched.records.is_empty() {
+                        turn = self.turn().await;
+                        if turn.is_none() {
+                            break;
+                        }
+                    }
+                    self.grow(fetched, taken, &mut waiting)
+                }
+                Step::Skip(start) => Growing::empty(start),
+                Step::Begin(begin) => {
                     let start = begin.start;
                     self = self.begin(begin).await?;
                     Growing::empty(start)
                 }
-                Some(Step::Retain(start)) => {
+                Step::Retain(start) => {
                     self = self.retain(start).await?;
                     continue;
                 }
             };
             self = self.apply(batch).await?;
+            drop(turn);
         }
         self.status.send_modify(|status| status.state = State::Draining);
         Ok(())
@@ -140,6 +148,12 @@ impl Fold {
             }
         }
         growing
+    }
+
+    /// Waits for a turn to fold; none: the end came first.
+    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        self.end.run_until_cancelled(self.turns.clone().acquire_owned()).await?.ok()
     }
 
     /// Waits until the outbox takes more; false: the end came first.

@@ -56,7 +56,7 @@ pub(crate) fn batch(records: Vec<(Offset, Record)>, next_offset: Offset) -> Batc
 /// An id of version 7 for an even number, and for an odd one of none.
 pub(crate) fn event_id(number: u128) -> NotificationId {
     let mut bytes = number.to_be_bytes();
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         bytes[6] = 0x70;
     }
     NotificationId::from_bytes(bytes)

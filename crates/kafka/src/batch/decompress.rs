@@ -27,7 +27,8 @@ pub(crate) fn decompress(codec: i16, bytes: &Bytes, room: usize) -> Result<Bytes
         4 => zstd(bytes, room, &mut out)?,
         other => return Err(damaged(format!("its compression {other} is unknown"))),
     }
-    Ok(out.into())
+    // Without what was set aside for more.
+    Ok(out.into_boxed_slice().into())
 }
 
 /// Appends all that a decoder yields.

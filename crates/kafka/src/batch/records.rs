@@ -9,6 +9,9 @@ use super::unread::{Unread, damaged};
 /// What a record takes in memory beyond its bytes.
 const RECORD_BYTES: usize = size_of::<(Offset, Record)>();
 
+/// What a header takes beyond its bytes while headers are compared: it may have two bytes.
+const HEADER_BYTES: usize = 2 * size_of::<(&[u8], &[u8])>();
+
 /// The fewest bytes of a record: seven numbers.
 const LEAST_RECORD_BYTES: usize = 7;
 
@@ -52,7 +55,9 @@ pub(crate) fn read(
         if offset < asked {
             continue;
         }
-        found.memory_bytes = found.memory_bytes.saturating_add(RECORD_BYTES);
+        let headers_bytes = record.headers.len().saturating_mul(HEADER_BYTES);
+        found.memory_bytes =
+            found.memory_bytes.saturating_add(RECORD_BYTES).saturating_add(headers_bytes);
         if found.memory_bytes > room {
             return Err(Unread::TooLarge);
         }

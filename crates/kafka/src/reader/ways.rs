@@ -17,7 +17,7 @@ use crate::{ClusterConfig, Error, Topic};
 /// From so many records on, fetches go through our own client. The library makes a dozen pieces of
 /// memory of each record. More, and catching up takes more processor time; fewer, and a partition that
 /// is written to now and then has two connections.
-const MANY_RECORDS: usize = 50;
+const OWN_FROM_RECORDS: usize = 50;
 
 /// The library, and our own client for what brings many records and what the library cannot read.
 /// After a fetch that failed no connection is kept.
@@ -59,9 +59,16 @@ impl Ways {
 
     /// Opens the connection over which the next fetch asks.
     pub(super) async fn connect(&mut self) -> Result<(), Error> {
-        match self.way {
-            Way::Library => drop(self.library().await?),
-            Way::Own | Way::OwnForGood => self.leader = Some(self.leader().await?),
+        if self.way == Way::Library {
+            return self.library().await.map(drop);
+        }
+        match self.leader().await {
+            Ok(leader) => self.leader = Some(leader),
+            // Better slowly than not at all.
+            Err(error) if self.library.is_some() && !error.is_other_topic() => {
+                self.way = Way::Library;
+            }
+            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -88,7 +95,7 @@ impl Ways {
         match &fetched {
             Err(_) => self.disconnect(),
             Ok(_) if self.way == Way::OwnForGood => {}
-            Ok(fetched) if fetched.records.len() >= MANY_RECORDS => self.way = Way::Own,
+            Ok(fetched) if fetched.records.len() >= OWN_FROM_RECORDS => self.way = Way::Own,
             Ok(_) if !wait.is_zero() => self.way = Way::Library,
             Ok(_) => {}
         }

@@ -185,6 +185,18 @@ async fn what_decompresses_without_end_is_passed_over() {
 }
 
 #[tokio::test]
+async fn headers_of_two_bytes_count_for_what_they_take_in_memory() {
+    let broker = TestBroker::with_topic("t", &[]).await;
+    let mut wire = broker.wire().await;
+    let bomb = Raw { headers: vec![(Vec::new(), None); 1_200_000], ..raw(0, "text") };
+    wire.append("t", Batch::new(0, &[bomb]).compressed(Codec::Zstd).bytes()).await;
+    wire.append("t", Batch::of(0, &["behind"]).bytes()).await;
+    let fetched = fetch(&mut broker.reader("t"), 0).await;
+    assert_eq!(texts(&fetched), found(&[(1, "behind")]));
+    assert_eq!(fetched.unreadable[0].reason, "its records take more than 67108864 bytes");
+}
+
+#[tokio::test]
 async fn batches_that_together_take_too_much_come_one_after_the_other() {
     let large = Batch::new(0, &[raw(0, &"x".repeat(40 * 1024 * 1024))]).compressed(Codec::Zstd);
     let broker = TestBroker::with_topic("t", &[]).await;
