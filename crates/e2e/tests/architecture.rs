@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 /// Which crates of the workspace a crate may be built on. To add an arrow is a decision: it goes into
 /// ARCHITECTURE.md as well.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("models", &[]),
     ("broker", &[]),
     ("kafka", &["models"]),
@@ -19,6 +19,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("consumer", &["models", "kafka", "inbox", "service"]),
     ("cli", &["models", "producer", "consumer", "broker", "kafka", "service"]),
     ("loadgen", &["models"]),
+    ("test-broker", &["broker", "kafka"]),
     ("e2e", &["models", "kafka", "producer", "consumer", "broker", "cli"]),
 ];
 

@@ -16,8 +16,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub(crate) use crate::test_broker::TestBroker;
-use crate::test_broker::topics;
+pub(crate) use crate::broker_verbs::BrokerVerbs;
+use crate::broker_verbs::topics;
+pub(crate) use test_broker::TestBroker;
 
 /// Longer than anything takes that works.
 pub(crate) const LONG: Duration = Duration::from_secs(30);

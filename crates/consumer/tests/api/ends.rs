@@ -5,7 +5,9 @@ use std::time::Duration;
 use models::Timestamp;
 use serde_json::json;
 
-use crate::app::{TestApp, TestBroker, eventually, home, now, sent_record, soon, to};
+use crate::app::{
+    BrokerVerbs as _, TestApp, TestBroker, eventually, home, now, sent_record, soon, to,
+};
 use crate::v1::{nothing, numbers, record_with, texts};
 
 fn often(config: &mut consumer::Config) {

@@ -1,6 +1,8 @@
 //! Records that other programs write.
 
-use crate::app::{TestApp, eventually, home, raw_record, sent_record, soon, to, with_headers};
+use crate::app::{
+    BrokerVerbs as _, TestApp, eventually, home, raw_record, sent_record, soon, to, with_headers,
+};
 
 const PLAIN: &str =
     r#"{"from":{"id":2,"name":"Bruno"},"to":{"id":1,"name":"Emma"},"message":"plain"}"#;

@@ -1,6 +1,6 @@
 //! What a user sees.
 
-use crate::app::{NONE, TestApp, TestBroker, home, sent_record, soon, to};
+use crate::app::{BrokerVerbs as _, NONE, TestApp, TestBroker, home, sent_record, soon, to};
 
 #[tokio::test]
 async fn a_notification_is_shown_as_the_tutorial_shows_it() {

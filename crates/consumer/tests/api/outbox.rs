@@ -7,7 +7,8 @@ use kafka::{GroupOffsets, Reader, Wait};
 use models::{Offset, Partition, Record};
 
 use crate::app::{
-    PARTITIONS, TestApp, eventually, home, raw_record, sent_record, soon, to, with_headers,
+    BrokerVerbs as _, PARTITIONS, TestApp, eventually, home, raw_record, sent_record, soon, to,
+    with_headers,
 };
 
 const NO_JSON: &str = "no JSON";

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::app::{TestApp, TestBroker, eventually, home, sent_record, soon, to};
+use crate::app::{BrokerVerbs as _, TestApp, TestBroker, eventually, home, sent_record, soon, to};
 
 #[tokio::test]
 async fn each_partition_says_where_it_stands() {

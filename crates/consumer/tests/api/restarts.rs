@@ -10,7 +10,8 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::app::{
-    NONE, TestApp, TestBroker, config, eventually, home, raw_record, sent_record, soon, to,
+    BrokerVerbs as _, NONE, TestApp, TestBroker, config, eventually, home, raw_record, sent_record,
+    soon, to,
 };
 
 /// With something in the inboxes of 1 to 9.

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::app::{Answer, TestApp, answer, bruno, eventually, home, now, soon, to};
+use crate::app::{
+    Answer, BrokerVerbs as _, TestApp, answer, bruno, eventually, home, now, soon, to,
+};
 
 /// A notification with this id.
 pub(crate) fn nothing() -> String {

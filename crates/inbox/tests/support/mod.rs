@@ -3,6 +3,7 @@
 
 pub(crate) mod log;
 pub(crate) mod oracle;
+mod step;
 pub(crate) mod world;
 
 use std::collections::BTreeMap;

@@ -10,6 +10,7 @@
 
 mod bad_brokers;
 mod batches;
+mod bombs;
 mod coordinator;
 mod fake;
 mod group;

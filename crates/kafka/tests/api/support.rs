@@ -1,17 +1,16 @@
 //! A broker to test against, and verbs.
 
 use std::future::{Future, poll_fn};
+use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use broker::{Broker, Config};
+use broker::Config;
 use kafka::{
     ClusterConfig, FetchError, Fetched, Lane, Reader, Wait, Writer, WriterConfig, WriterMetrics,
 };
 use models::{Headers, Offset, Partition, Record, Timestamp};
-use tempfile::TempDir;
-use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -26,36 +25,30 @@ pub(crate) fn soon() -> Instant {
     Instant::now() + LONG
 }
 
-/// An address that nobody else is given while the broker that listens there is down.
-fn reserve() -> (TcpSocket, String) {
-    let socket = TcpSocket::new_v4().unwrap();
-    // The broker, which sets it too, can then listen beside a socket that does not.
-    socket.set_reuseaddr(true).unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let address = socket.local_addr().unwrap().to_string();
-    (socket, address)
+/// A broker on an address it keeps, with verbs.
+pub(crate) struct TestBroker(test_broker::TestBroker);
+
+impl Deref for TestBroker {
+    type Target = test_broker::TestBroker;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
-pub(crate) struct TestBroker {
-    addr: String,
-    config: Config,
-    broker: Option<Broker>,
-    _reserved: TcpSocket,
-    _dir: TempDir,
+impl DerefMut for TestBroker {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
 }
 
 impl TestBroker {
     pub(crate) async fn start() -> Self {
-        Self::start_with(|_| {}).await
+        Self(test_broker::TestBroker::start().await)
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let (reserved, addr) = reserve();
-        let mut config = Config::new(dir.path(), &addr);
-        change(&mut config);
-        let broker = Some(Broker::start(config.clone()).await.unwrap());
-        Self { addr, config, broker, _reserved: reserved, _dir: dir }
+        Self(test_broker::TestBroker::start_with(change).await)
     }
 
     /// With a topic of one partition.
@@ -67,21 +60,8 @@ impl TestBroker {
         broker
     }
 
-    pub(crate) fn cluster(&self) -> ClusterConfig {
-        cluster(&self.addr)
-    }
-
     pub(crate) async fn wire(&self) -> Wire {
-        Wire::connect(&self.addr).await
-    }
-
-    pub(crate) async fn stop(&mut self) {
-        self.broker.take().unwrap().stop(LONG).await.unwrap();
-    }
-
-    /// Again, on the same address and with the same data.
-    pub(crate) async fn start_again(&mut self) {
-        self.broker = Some(Broker::start(self.config.clone()).await.unwrap());
+        Wire::connect(self.address()).await
     }
 
     pub(crate) fn reader(&self, topic: &str) -> Reader {

@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use broker::{Broker, Faults};
-use kafka::{ClusterConfig, Lane, Reader, TopicsConfig, Wait, Writer, WriterConfig, WriterMetrics};
+use kafka::{Lane, Reader, TopicsConfig, Wait, Writer, WriterConfig, WriterMetrics};
 use models::{
     DirectoryChange, Event, Headers, Notification, Offset, Partition, Place, Record, Sent,
     Timestamp, TopicId, User,
@@ -13,8 +12,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use producer::{Application, Config, ProducerArgs, Users};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Body, Method, RequestBuilder};
-use tempfile::TempDir;
-use tokio::net::TcpSocket;
+pub(crate) use test_broker::TestBroker;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -52,71 +50,11 @@ pub(crate) fn config(broker: &TestBroker) -> Config {
     config
 }
 
-/// An address that nobody else is given while the broker that listens there is down.
-fn reserve() -> (TcpSocket, String) {
-    let socket = TcpSocket::new_v4().unwrap();
-    // The broker, which sets it too, can then listen beside a socket that does not.
-    socket.set_reuseaddr(true).unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let address = socket.local_addr().unwrap().to_string();
-    (socket, address)
-}
-
-/// A broker on an address it keeps.
-pub(crate) struct TestBroker {
-    config: broker::Config,
-    running: Option<Broker>,
-    _reserved: TcpSocket,
-    dir: TempDir,
-}
-
-impl TestBroker {
-    pub(crate) async fn start() -> Self {
-        let mut broker = Self::not_running();
-        broker.start_again().await;
-        broker
-    }
-
-    /// Its address is taken, and it does not run.
-    pub(crate) fn not_running() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let (reserved, address) = reserve();
-        let config = broker::Config::new(dir.path(), address);
-        Self { config, running: None, _reserved: reserved, dir }
-    }
-
-    pub(crate) async fn stop(&mut self) {
-        self.running.take().unwrap().stop(LONG).await.unwrap();
-    }
-
-    pub(crate) async fn start_again(&mut self) {
-        self.running = Some(Broker::start(self.config.clone()).await.unwrap());
-    }
-
-    /// What it is to do wrong.
-    pub(crate) fn faults(&self) -> &Faults {
-        self.running.as_ref().unwrap().faults()
-    }
-
-    /// Another broker, with all it has, takes the place of this one.
-    pub(crate) async fn replace(&mut self, mut other: Self) {
-        other.stop().await;
-        self.stop().await;
-        std::mem::swap(&mut self.dir, &mut other.dir);
-        self.config.data_dir = self.dir.path().to_owned();
-        self.start_again().await;
-    }
-
-    /// The id of the notifications topic, which is made where it is not there.
-    pub(crate) async fn topic_id(&self) -> TopicId {
-        let (cluster, topics, seed) = (self.cluster(), topics(), models::seed_users());
-        let now = Timestamp::from_ms_clamped(0);
-        kafka::ensure(&cluster, &topics, &seed, now).await.unwrap().topic_id
-    }
-
-    pub(crate) fn cluster(&self) -> ClusterConfig {
-        ClusterConfig::new(vec![self.config.listen.clone()], "test")
-    }
+/// The id of the notifications topic, which is made where it is not there.
+pub(crate) async fn topic_id(broker: &TestBroker) -> TopicId {
+    let (cluster, topics, seed) = (broker.cluster(), topics(), models::seed_users());
+    let now = Timestamp::from_ms_clamped(0);
+    kafka::ensure(&cluster, &topics, &seed, now).await.unwrap().topic_id
 }
 
 pub(crate) struct TestApp {
@@ -221,7 +159,7 @@ impl TestApp {
 
     pub(crate) async fn records(&self) -> Vec<(Place, Record)> {
         let mut all = Vec::new();
-        let topic_id = self.broker.topic_id().await;
+        let topic_id = topic_id(&self.broker).await;
         for partition in (0..PARTITIONS).map(Partition) {
             let mut reader = Reader::new(self.broker.cluster(), "notifications", partition);
             let (mut offset, end) = reader.bounds().await.unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::app::{LONG, NOT_FOUND, SENT, TestApp, TestBroker, eventually, soon};
+use crate::app::{LONG, NOT_FOUND, SENT, TestApp, TestBroker, eventually, soon, topic_id};
 
 const TIMEOUT: Duration = Duration::from_millis(700);
 
@@ -165,7 +165,7 @@ async fn an_acknowledgement_never_names_a_log_that_the_record_is_not_in() {
     let mut app = TestApp::spawn().await;
     app.send("2", "1", "old").await.is(200, SENT);
     let other = TestBroker::start().await;
-    let new = other.topic_id().await;
+    let new = topic_id(&other).await;
     app.broker.replace(other).await;
     let answer = app.send("2", "1", "new").await;
     // The topics were made anew: not sending is right, and so is sending with the new log's name.
@@ -179,7 +179,7 @@ async fn an_acknowledgement_never_names_a_log_that_the_record_is_not_in() {
 async fn topics_made_anew_are_published_to() {
     let mut app = with_a_broker().await;
     let other = TestBroker::start().await;
-    let new = other.topic_id().await;
+    let new = topic_id(&other).await;
     app.broker.replace(other).await;
     // Until the service notices, the answer is 503.
     eventually(soon(), async || {

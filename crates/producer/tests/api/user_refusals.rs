@@ -4,7 +4,7 @@ use models::{Cursor, Filters, Offset, Partition, Position, TopicId};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::app::{TestApp, answer};
+use crate::app::{TestApp, answer, topic_id};
 use crate::v1::{JSON, NDJSON, USERS};
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn a_bad_limit_or_an_unknown_parameter_is_400() {
 async fn a_cursor_that_was_not_given_out_is_400() {
     let app = TestApp::spawn().await;
     let v1 = app.v1();
-    let topic_id: TopicId = app.broker.topic_id().await;
+    let topic_id: TopicId = topic_id(&app.broker).await;
     let (partition, offset) = (Partition(0), Offset(1));
     let of_an_inbox =
         Cursor { topic_id, partition, before: offset, filters: Filters::of([None]) }.to_string();
