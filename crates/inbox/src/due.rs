@@ -1,12 +1,13 @@
 //! Notifications whose time has come.
 
 use fjall::Readable;
-use models::{NotificationId, Offset, Partition, Timestamp, UserId};
+use models::{NotificationId, Offset, Timestamp, UserId};
 
 use crate::InboxError;
 use crate::index_rows as index;
+use crate::overlay::{Overlay, Sight};
 use crate::scan::Scan;
-use crate::shared::View;
+use crate::shared::Shared;
 use crate::spaces::INDEX;
 
 /// A notification whose time has come.
@@ -24,31 +25,32 @@ pub struct Due {
 /// comes to them.
 const MAX_ROWS: usize = 10_000;
 
-pub(crate) fn due(
-    partition: Partition,
-    view: &View,
-    now: Timestamp,
-    limit: usize,
-) -> Result<Vec<Due>, InboxError> {
+pub(crate) fn due(shared: &Shared, now: Timestamp, limit: usize) -> Result<Vec<Due>, InboxError> {
+    let partition = shared.partition;
+    let keys = index::due_keys_to(now);
+    let (view, pending) = shared.view(|pending| Some(index::cut(&pending.index, keys.clone())))?;
     let mut found = Vec::new();
     let log_start = view.progress.map_or(Offset(0), |progress| progress.log_start);
     let unreadable = || InboxError::UnreadableRow { partition, keyspace: INDEX };
-    for row in view.snapshot.range(&view.spaces.index, index::due_keys_to(now)).take(MAX_ROWS) {
+    let stored = view.snapshot.range(&view.spaces.index, keys);
+    for row in index::with(stored, pending.unwrap_or_default()).take(MAX_ROWS) {
         if found.len() == limit {
             break;
         }
-        let (key, user) =
-            row.into_inner().map_err(InboxError::failed(partition, "read what is due"))?;
+        let (key, user) = row.map_err(InboxError::failed(partition, "read what is due"))?;
         let offset = index::offset_of_due_key(&key).ok_or_else(unreadable)?;
         let user_id: Option<UserId> =
             std::str::from_utf8(&user).ok().and_then(|id| id.parse().ok());
         let user_id = user_id.ok_or_else(unreadable)?;
+        // As it is by now: what ended meanwhile is not due any more.
+        let (view, overlay) = shared.view(|pending| pending.overlay(&user_id))?;
         let scan =
             Scan { partition, snapshot: &view.snapshot, spaces: &view.spaces, user: &user_id };
-        if offset < log_start.max(scan.head()?.floor) {
+        let overlay = overlay.map_or_else(|| scan.head().map(Overlay::nothing), Ok)?;
+        if offset < log_start.max(overlay.head.floor) {
             continue;
         }
-        if let Some(stored) = scan.entry(offset)? {
+        if let Some(stored) = (Sight { scan, overlay: &overlay }).entry(offset)? {
             let id = scan.header(&stored)?.id;
             found.push(Due { user_id, id, offset });
         }

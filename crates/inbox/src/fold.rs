@@ -1,52 +1,56 @@
-//! What a batch of records comes to, before anything is committed.
+//! What records come to, before it is stored.
 
 mod events;
 mod ids;
 mod inbox;
 mod inboxes;
 
+use std::iter::Peekable;
+use std::vec::IntoIter;
+
 use fjall::{Database, OwnedWriteBatch, Snapshot};
-use models::{
-    DeadReason, Event, NotificationId, Offset, Place, Record, Undecodable, UnreadableRange, UserId,
-};
+use models::{DeadReason, Event, Offset, Place, Record, Undecodable, UnreadableRange, UserId};
 
 use crate::batch::{Applied, Batch};
-use crate::meta::{META_KEY, Progress};
-use crate::outbox::{Waiting, outbox_key};
+use crate::meta::Progress;
+use crate::pending::Pending;
 use crate::rows::KnownId;
 use crate::spaces::{Home, Spaces};
 use crate::{Effect, InboxError, LastRecord, RecordHash};
 use ids::Ids;
+pub(crate) use inbox::Inbox;
 use inboxes::Inboxes;
 
 /// What a partition is folded with.
 pub(crate) struct Ground<'a> {
     pub(crate) home: Home,
-    pub(crate) database: Database,
+    pub(crate) database: &'a Database,
     pub(crate) spaces: &'a Spaces,
     /// What the store holds; nobody else writes what is read of it.
-    pub(crate) snapshot: Snapshot,
+    pub(crate) snapshot: &'a Snapshot,
     pub(crate) block_entries: u64,
     pub(crate) is_home: &'a dyn Fn(&UserId) -> bool,
-    /// How far it is folded; none: nothing was applied yet.
-    pub(crate) before: Option<Progress>,
-    /// From where on effects are written, where nothing was applied yet.
-    pub(crate) effects_from: Offset,
 }
 
-/// What a batch of records comes to. Records are taken one by one in the order of the log, so that
-/// it makes no difference where a batch ends.
-pub(crate) struct Fold<'a> {
-    pub(crate) applied: Applied,
+/// What of a batch is still to be folded.
+pub(crate) struct Rest {
+    records: IntoIter<(Offset, Record)>,
+    unreadable: Peekable<IntoIter<UnreadableRange>>,
+    next_offset: Offset,
+}
+
+/// What records come to. They are taken one by one in the order of the log, so that it makes no
+/// difference where a batch ends.
+struct Fold<'a> {
+    applied: Applied,
     /// How far the partition is folded with them.
-    pub(crate) progress: Progress,
-    /// The rows that follow from them.
-    pub(crate) rows: OwnedWriteBatch,
-    /// What the outbox has more.
-    pub(crate) new_effects: Waiting,
+    progress: &'a mut Progress,
+    effects: &'a mut Vec<(Offset, Vec<u8>)>,
     ground: &'a Ground<'a>,
     ids: Ids<'a>,
     inboxes: Inboxes<'a>,
+    /// Of entries.
+    bytes: usize,
     /// Reused from row to row.
     scratch: Vec<u8>,
 }
@@ -58,98 +62,89 @@ pub(crate) fn batch(database: &Database, rows: usize) -> OwnedWriteBatch {
         .durability(Some(fjall::PersistMode::Buffer))
 }
 
-/// The rows that follow from what retention has cut of these users' inboxes.
-pub(crate) fn trim(ground: &Ground<'_>, users: &[UserId]) -> Result<OwnedWriteBatch, InboxError> {
-    let mut fold = Fold::nothing(ground, 0);
+/// What follows from what retention has cut of these users' inboxes.
+pub(crate) fn trim(
+    ground: &Ground<'_>,
+    users: &[UserId],
+    progress: Progress,
+) -> Result<Pending, InboxError> {
+    let mut pending = Pending::nothing(progress);
+    let mut fold = Fold::new(ground, &mut pending);
     for user_id in users {
         fold.inboxes.touch(user_id)?;
     }
-    fold.inboxes.write(&mut fold.rows);
-    Ok(fold.rows)
+    Ok(pending)
 }
 
-/// Rows that commands may look at before the batch is written and the rest of it becomes another
-/// one. Larger, and a batch full of commands on long inboxes takes more memory; smaller, and it takes
-/// more writes.
-const MAX_WORK: usize = 100_000;
+/// Records, and rows that their commands look at, before readers get their turn. Larger, and they wait
+/// longer; smaller, and folding many records takes longer.
+const RECORDS_AT_ONCE: usize = 64;
+const WORK_AT_ONCE: usize = 2_000;
 
-impl<'a> Fold<'a> {
-    /// Folds a batch into what the store holds, or the first part of one that is too much at once:
-    /// then the rest is handed back.
-    pub(crate) fn of(
-        ground: &'a Ground<'a>,
-        batch: Batch,
-    ) -> Result<(Self, Option<Batch>), InboxError> {
-        batch.check_order(ground.home)?;
+impl Rest {
+    pub(crate) fn of(batch: Batch, home: Home) -> Result<Self, InboxError> {
+        batch.check_order(home)?;
         let Batch { records, unreadable, next_offset } = batch;
-        let first = ground.before.map_or(Offset(0), |before| before.next_offset);
-        let mut fold = Self::nothing(ground, records.len());
-        let mut records = records.into_iter();
-        while let Some((offset, record)) = records.next() {
+        let unreadable = unreadable.into_iter().peekable();
+        Ok(Self { records: records.into_iter(), unreadable, next_offset })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records.len() == 0
+    }
+
+    /// Folds the first records of it, or all of it, if that is not much.
+    pub(crate) fn fold_some(
+        &mut self,
+        ground: &Ground<'_>,
+        pending: &mut Pending,
+    ) -> Result<Applied, InboxError> {
+        let first = pending.progress.next_offset;
+        let mut fold = Fold::new(ground, pending);
+        let (mut taken, mut end) = (0, first);
+        while let Some((offset, record)) = self.records.next() {
             if offset < first {
                 fold.applied.skipped += 1;
                 continue;
             }
-            let is_enough = fold.inboxes.work > MAX_WORK;
-            if is_enough || records.len() == 0 {
+            taken += 1;
+            let is_enough = taken == RECORDS_AT_ONCE || fold.inboxes.work > WORK_AT_ONCE;
+            if is_enough || self.is_empty() {
                 let hash = RecordHash::of(&record);
                 fold.progress.last_record = Some(LastRecord { offset, hash });
             }
             fold.add(offset, record)?;
-            if is_enough && records.len() > 0 {
-                return Ok(fold.finish_at(
-                    offset.next(),
-                    records.collect(),
-                    unreadable,
-                    next_offset,
-                ));
+            if is_enough {
+                end = offset.next();
+                break;
             }
         }
-        fold.add_all_unreadable(unreadable, first);
-        Ok((fold.finish(first.max(next_offset)), None))
+        if self.is_empty() {
+            end = first.max(self.next_offset);
+        }
+        while let Some(range) = self.unreadable.next_if(|range| range.last < end) {
+            if range.last >= first {
+                fold.add_unreadable(range, first);
+            }
+        }
+        let (applied, rows, bytes) = fold.finish(end);
+        pending.rows += taken + rows;
+        pending.bytes += bytes;
+        Ok(applied)
     }
+}
 
-    /// Ends before the batch does.
-    fn finish_at(
-        mut self,
-        end: Offset,
-        records: Vec<(Offset, Record)>,
-        unreadable: Vec<UnreadableRange>,
-        next_offset: Offset,
-    ) -> (Self, Option<Batch>) {
-        let first = self.ground.before.map_or(Offset(0), |before| before.next_offset);
-        let (done, unreadable) = unreadable.into_iter().partition(|range| range.last < end);
-        self.add_all_unreadable(done, first);
-        let rest = Batch { records, unreadable, next_offset };
-        (self.finish(end), Some(rest))
-    }
-
-    fn nothing(ground: &'a Ground<'a>, records: usize) -> Self {
-        let nothing_applied = Progress {
-            next_offset: Offset(0),
-            last_record: None,
-            effects_from: ground.effects_from,
-            lowest_unknown: None,
-            log_start: Offset(0),
-            highest_id: NotificationId::from_bytes([0; 16]),
-        };
-        let before = ground.before.unwrap_or(nothing_applied);
-        let (partition, next_offset) = (ground.home.partition, before.next_offset);
-        let rows = batch(&ground.database, 2 * records + 1);
+impl<'a> Fold<'a> {
+    fn new(ground: &'a Ground<'a>, pending: &'a mut Pending) -> Self {
+        let Pending { progress, ids, inboxes, index, effects, .. } = pending;
         Self {
-            applied: Applied::nothing(next_offset),
-            progress: before,
-            rows,
-            new_effects: Waiting::default(),
+            applied: Applied::nothing(progress.next_offset),
+            ids: Ids::new(ground, progress.highest_id, ids),
+            inboxes: Inboxes::new(ground, progress.log_start, inboxes, index),
+            progress,
+            effects,
             ground,
-            ids: Ids::new(partition, ground.spaces, records, before.highest_id),
-            inboxes: Inboxes::new(
-                partition,
-                &ground.snapshot,
-                ground.spaces,
-                ground.block_entries,
-                before.log_start,
-            ),
+            bytes: 0,
             scratch: Vec::new(),
         }
     }
@@ -218,7 +213,6 @@ impl<'a> Fold<'a> {
                 return Ok(());
             }
         }
-        self.rows.insert(&self.ground.spaces.ids, id.as_bytes().as_slice(), new.write());
         match event {
             Event::Sent(sent) => self.add_sent(offset, &user_id, &sent, record.timestamp),
             Event::Changed(changed) => self.add_changed(offset, changed),
@@ -228,14 +222,6 @@ impl<'a> Fold<'a> {
 
     fn add_dead(&mut self, offset: Offset, record: Record, why: DeadReason) {
         self.write_dead(offset, offset, Some(record), &why);
-    }
-
-    fn add_all_unreadable(&mut self, unreadable: Vec<UnreadableRange>, first: Offset) {
-        for range in unreadable {
-            if range.last >= first {
-                self.add_unreadable(range, first);
-            }
-        }
     }
 
     /// A range of which a part was applied before begins where that part ends.
@@ -262,16 +248,16 @@ impl<'a> Fold<'a> {
             return;
         }
         let row = effect.write();
-        self.new_effects.add(row.len());
-        self.rows.insert(&self.ground.spaces.outbox, outbox_key(offset), row);
+        self.bytes += row.len();
+        self.effects.push((offset, row));
     }
 
-    fn finish(mut self, next_offset: Offset) -> Self {
-        self.progress.next_offset = next_offset;
+    /// What became of the records, how many rows their commands looked at, and how large what came of
+    /// them is.
+    fn finish(mut self, end: Offset) -> (Applied, usize, usize) {
+        self.progress.next_offset = end;
         self.progress.highest_id = self.ids.highest;
-        self.applied.next_offset = next_offset;
-        self.inboxes.write(&mut self.rows);
-        self.rows.insert(&self.ground.spaces.heads, META_KEY, self.progress.write());
-        self
+        self.applied.next_offset = end;
+        (self.applied, self.inboxes.work, self.bytes)
     }
 }

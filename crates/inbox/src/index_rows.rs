@@ -2,8 +2,10 @@
 //!
 //! Any change here is a new [`crate::FOLD_VERSION`].
 
-use std::ops::{Range, RangeInclusive};
+use std::collections::BTreeMap;
+use std::ops::{Range, RangeBounds, RangeInclusive};
 
+use fjall::Slice;
 use models::{Offset, Timestamp, UserId};
 
 use crate::rows::entry_prefix;
@@ -16,6 +18,35 @@ const CHANGE: u8 = b'C';
 const DUE: u8 = b'D';
 /// Inboxes with rows below their floor.
 const PURGE: u8 = b'P';
+
+/// Rows of the index that are different from those in the store; none: the row is no more.
+pub(crate) type IndexRows = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// Those with keys in this range.
+pub(crate) fn cut(rows: &IndexRows, keys: impl RangeBounds<Vec<u8>>) -> IndexRows {
+    rows.range(keys).map(|(key, row)| (key.clone(), row.clone())).collect()
+}
+
+/// What the store holds, with what is different, in the order of the keys.
+pub(crate) fn with(
+    stored: fjall::Iter,
+    different: IndexRows,
+) -> impl Iterator<Item = fjall::Result<(Slice, Slice)>> {
+    let mut stored = stored.map(fjall::Guard::into_inner).peekable();
+    let mut different = different.into_iter().peekable();
+    let row = |(key, row): (Vec<u8>, Option<Vec<u8>>)| Some(Ok((key.into(), row?.into())));
+    let next = move || match (stored.peek(), different.peek()) {
+        (Some(Ok((one, _))), Some((other, _))) if **one > **other => different.next().map(row),
+        (Some(Ok((one, _))), Some((other, _))) if **one == **other => {
+            stored.next();
+            different.next().map(row)
+        }
+        (Some(_), _) => stored.next().map(Some),
+        (None, _) => different.next().map(row),
+    };
+    // None: a row that is no more.
+    std::iter::from_fn(next).flatten()
+}
 
 fn of_user(kind: u8, user: &UserId) -> Vec<u8> {
     let mut key = vec![kind];

@@ -52,6 +52,8 @@ mod index_rows;
 mod look;
 mod meta;
 mod outbox;
+mod overlay;
+mod pending;
 mod query;
 mod reader;
 mod rows;

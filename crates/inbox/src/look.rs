@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use crate::block_row::{BlockChange, BlockRow, Counts};
 use crate::entry_row::EntryHeader;
-use crate::index_rows as index;
+use crate::index_rows::{self as index, IndexRows};
+use crate::overlay::{Overlay, Sight};
 use crate::reader::{Entry, Head, Page};
 use crate::rows::HeadRow;
 use crate::scan::{Scan, Stored};
@@ -22,7 +23,8 @@ const MAX_LOOKED_AT: usize = 10_000;
 /// One inbox at one moment.
 pub(crate) struct Look<'a> {
     scan: Scan<'a>,
-    head: HeadRow,
+    /// What of it is not in the store yet.
+    overlay: Overlay,
     /// Nothing below it counts: it is gone, or retention has cut it.
     floor: Offset,
     /// The first offset that the log still holds.
@@ -53,13 +55,19 @@ enum Step {
 }
 
 impl<'a> Look<'a> {
-    pub(crate) fn new(scan: Scan<'a>, view: &View) -> Result<Self, InboxError> {
-        let head = scan.head()?;
+    /// `overlay`: what of it is pending, if something is.
+    pub(crate) fn new(
+        scan: Scan<'a>,
+        view: &View,
+        overlay: Option<Overlay>,
+    ) -> Result<Self, InboxError> {
+        let overlay = overlay.map_or_else(|| scan.head().map(Overlay::nothing), Ok)?;
+        let head = overlay.head;
         let log_start = view.progress.map_or(Offset(0), |progress| progress.log_start);
         let floor = head.floor.max(log_start);
         let next_offset = view.next_offset();
-        let mut look = Self { scan, head, floor, log_start, next_offset };
-        if floor > look.head.floor && look.head.total_count > 0 {
+        let mut look = Self { scan, overlay, floor, log_start, next_offset };
+        if floor > head.floor && head.total_count > 0 {
             look.leave_out_what_is_cut()?;
         }
         Ok(look)
@@ -68,11 +76,12 @@ impl<'a> Look<'a> {
     /// Counts without what retention has cut, for as long as the fold did not come to it.
     fn leave_out_what_is_cut(&mut self) -> Result<(), InboxError> {
         let mut cut = Counts::default();
-        let stored_floor = self.head.floor;
-        for entry in self.scan.entries(stored_floor.max(self.head.tail_from)..self.floor) {
+        let stored_floor = self.overlay.head.floor;
+        for entry in self.sight().entries(stored_floor.max(self.overlay.head.tail_from)..self.floor)
+        {
             cut.add(&entry?.state);
         }
-        for block in self.scan.blocks_to(self.floor) {
+        for block in self.sight().blocks_to(self.floor) {
             let block = block?;
             if block.first >= self.floor {
                 continue;
@@ -80,13 +89,13 @@ impl<'a> Look<'a> {
             let mut of_block = block.counts;
             if block.last >= self.floor {
                 of_block = Counts::default();
-                for entry in self.scan.entries(stored_floor.max(block.first)..self.floor) {
+                for entry in self.sight().entries(stored_floor.max(block.first)..self.floor) {
                     of_block.add(&entry?.state.under(&block.changes));
                 }
             }
             cut.add_all(&of_block);
         }
-        let head = &mut self.head;
+        let head = &mut self.overlay.head;
         head.total_count = head.total_count.saturating_sub(cut.total());
         head.unread_count = head.unread_count.saturating_sub(cut.unread);
         if head.seen_to < self.floor {
@@ -96,7 +105,7 @@ impl<'a> Look<'a> {
     }
 
     pub(crate) fn head(&self) -> Head {
-        let HeadRow { total_count, unread_count, unseen_count, .. } = self.head;
+        let HeadRow { total_count, unread_count, unseen_count, .. } = self.overlay.head;
         Head { total_count, unread_count, unseen_count, next_offset: self.next_offset }
     }
 
@@ -108,15 +117,14 @@ impl<'a> Look<'a> {
         if offset < self.floor {
             return Ok(None);
         }
-        let Some(stored) = self.scan.entry(offset)? else { return Ok(None) };
-        let block = if offset < self.head.tail_from { self.scan.block_at(offset)? } else { None };
-        let changes = block.map(|block| block.changes).unwrap_or_default();
+        let Some(stored) = self.sight().entry(offset)? else { return Ok(None) };
+        let changes = self.sight().block_at(offset)?.map(|block| block.changes).unwrap_or_default();
         let entry = self.entry(stored, &changes)?;
         Ok(Some(entry).filter(|entry| entry.id == id))
     }
 
     pub(crate) fn page(&self, query: &Query) -> Result<Page, InboxError> {
-        let mut filling = Filling::new(query, &self.head);
+        let mut filling = Filling::new(query, &self.overlay.head);
         let next = self.fill(&mut filling)?;
         Ok(Page { entries: filling.entries, next, head: self.head() })
     }
@@ -125,19 +133,17 @@ impl<'a> Look<'a> {
         if filling.wanted == Some(0) {
             return Ok(None);
         }
-        let mut step = self.fill_from(filling, self.head.tail_from..END, &[])?;
-        if self.head.tail_from > Offset(0) {
-            let newest = Offset(filling.before.0.saturating_sub(1));
-            for block in self.scan.blocks_to(newest) {
-                if !matches!(step, Step::On) {
-                    break;
-                }
-                let block = block?;
-                if block.last < self.floor {
-                    break;
-                }
-                step = self.fill_from_block(filling, &block)?;
+        let mut step = self.fill_from(filling, self.overlay.head.tail_from..END, &[])?;
+        let newest = Offset(filling.before.0.saturating_sub(1));
+        for block in self.sight().blocks_to(newest) {
+            if !matches!(step, Step::On) {
+                break;
             }
+            let block = block?;
+            if block.last < self.floor {
+                break;
+            }
+            step = self.fill_from_block(filling, &block)?;
         }
         match step {
             Step::Ends(next) => Ok(Some(next)),
@@ -151,13 +157,13 @@ impl<'a> Look<'a> {
         block: &BlockRow,
     ) -> Result<Step, InboxError> {
         let query = filling.query;
-        let is_cut = block.first < self.floor && self.floor > self.head.floor;
+        let is_cut = block.first < self.floor && self.floor > self.overlay.head.floor;
         let is_out_of_time = query.until.is_some_and(|until| block.created_from >= until)
             || query.since.is_some_and(|since| block.created_to < since);
         let has_none = !is_cut && block.counts.of(query.status) == 0;
         if has_none || is_out_of_time {
             if is_out_of_time && filling.wanted.is_some() {
-                let counts = self.scan.counts_from(block, self.floor)?;
+                let counts = self.sight().counts_from(block, self.floor)?;
                 if filling.passes(counts.of(query.status)) {
                     return Ok(Step::Over);
                 }
@@ -175,7 +181,7 @@ impl<'a> Look<'a> {
         changes: &[BlockChange],
     ) -> Result<Step, InboxError> {
         let range = range.start.max(self.floor)..range.end.min(filling.before);
-        for stored in self.scan.entries(range) {
+        for stored in self.sight().entries(range) {
             let stored = stored?;
             let offset = stored.offset;
             let state = stored.state.under(changes);
@@ -201,14 +207,15 @@ impl<'a> Look<'a> {
     pub(crate) fn changes_from(
         &self,
         first: Offset,
+        pending: IndexRows,
     ) -> Result<Option<Vec<RecentChange>>, InboxError> {
-        if first < self.head.changes_from.max(self.log_start) {
+        if first < self.overlay.head.changes_from.max(self.log_start) {
             return Ok(None);
         }
         let mut changes = Vec::new();
         let keys = index::change_keys_from(self.scan.user, first);
-        for row in self.scan.snapshot.range(&self.scan.spaces.index, keys) {
-            let row = row.into_inner();
+        let stored = self.scan.snapshot.range(&self.scan.spaces.index, keys);
+        for row in index::with(stored, pending) {
             let (key, row) =
                 row.map_err(InboxError::failed(self.scan.partition, "read a change"))?;
             let change = index::offset_of_change_key(&key)
@@ -216,6 +223,10 @@ impl<'a> Look<'a> {
             changes.push(change.ok_or(self.scan.unreadable(INDEX))?);
         }
         Ok(Some(changes))
+    }
+
+    fn sight(&self) -> Sight<'_> {
+        Sight { scan: self.scan, overlay: &self.overlay }
     }
 
     fn entry(&self, stored: Stored, changes: &[BlockChange]) -> Result<Entry, InboxError> {

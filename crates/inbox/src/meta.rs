@@ -58,6 +58,18 @@ pub(crate) enum Meta {
 }
 
 impl Progress {
+    /// Before anything was applied.
+    pub(crate) fn nothing(effects_from: Offset) -> Self {
+        Self {
+            next_offset: Offset(0),
+            last_record: None,
+            effects_from,
+            lowest_unknown: None,
+            log_start: Offset(0),
+            highest_id: NotificationId::from_bytes([0; 16]),
+        }
+    }
+
     pub(crate) fn write(&self) -> Vec<u8> {
         let mut row = FOLD_VERSION.to_be_bytes().to_vec();
         row.extend_from_slice(&KNOWN_TYPES.to_be_bytes());

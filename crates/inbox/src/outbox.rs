@@ -68,7 +68,7 @@ impl Outbox {
     /// [`InboxError::NotOpen`], [`InboxError::UnreadableRow`], [`InboxError::Failed`].
     pub fn next(&self, max_bytes: usize) -> Result<Option<Drain>, InboxError> {
         let partition = self.shared.partition;
-        let view = self.shared.view()?;
+        let view = self.shared.stored()?;
         let Some(progress) = view.progress else { return Ok(None) };
         let (mut effects, mut rows, mut left) = (Vec::new(), Vec::new(), max_bytes);
         let mut cut = None;

@@ -4,16 +4,16 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use fjall::{Readable, Slice};
+use fjall::Slice;
 use models::{NotificationId, Offset, Timestamp, UserId};
 
 use crate::due::{self, Due};
 use crate::entry_row::EntryHeader;
+use crate::index_rows as index;
 use crate::look::Look;
-use crate::rows::KnownId;
+use crate::overlay::Overlay;
 use crate::scan::{Scan, Stored};
 use crate::shared::{Shared, View};
-use crate::spaces::IDS;
 use crate::state_row::EntryState;
 use crate::{InboxError, Query, RecentChange};
 
@@ -97,8 +97,8 @@ impl PartitionReader {
     /// # Errors
     /// [`InboxError::NotOpen`], [`InboxError::UnreadableRow`], [`InboxError::Failed`].
     pub fn page(&self, user: &UserId, query: &Query) -> Result<Page, InboxError> {
-        let view = self.shared.view()?;
-        Look::new(self.inside(&view, user), &view)?.page(query)
+        let (view, overlay) = self.view(user)?;
+        Look::new(self.inside(&view, user), &view, overlay)?.page(query)
     }
 
     /// The user's notification with this id, if there is one.
@@ -107,13 +107,17 @@ impl PartitionReader {
     /// [`InboxError::NotOpen`], [`InboxError::UnreadableRow`], [`InboxError::Failed`].
     pub fn one(&self, user: &UserId, id: NotificationId) -> Result<Option<Entry>, InboxError> {
         let partition = self.shared.partition;
-        let view = self.shared.view()?;
-        let row = view.snapshot.get(&view.spaces.ids, id.as_bytes());
-        let row = row.map_err(InboxError::failed(partition, "look up an id"))?;
-        let Some(row) = row else { return Ok(None) };
-        let unreadable = InboxError::UnreadableRow { partition, keyspace: IDS };
-        let known = KnownId::read(&row).ok_or(unreadable)?;
-        Look::new(self.inside(&view, user), &view)?.one(known.offset, id)
+        let (view, pending) = self.shared.view(|pending| {
+            let known = pending.ids.get(&id).copied();
+            Some((known, pending.overlay(user)))
+        })?;
+        let (known, overlay) = pending.unwrap_or_default();
+        let known = match known {
+            Some(known) => Some(known),
+            None => view.spaces.known(partition, &view.snapshot, id)?,
+        };
+        let Some(known) = known else { return Ok(None) };
+        Look::new(self.inside(&view, user), &view, overlay)?.one(known.offset, id)
     }
 
     /// The user's counts; zeros for a user it knows nothing of.
@@ -121,8 +125,8 @@ impl PartitionReader {
     /// # Errors
     /// [`InboxError::NotOpen`], [`InboxError::UnreadableRow`], [`InboxError::Failed`].
     pub fn head(&self, user: &UserId) -> Result<Head, InboxError> {
-        let view = self.shared.view()?;
-        Ok(Look::new(self.inside(&view, user), &view)?.head())
+        let (view, overlay) = self.view(user)?;
+        Ok(Look::new(self.inside(&view, user), &view, overlay)?.head())
     }
 
     /// What commands did to the user's inbox at this offset and behind it, the oldest first; none:
@@ -135,8 +139,12 @@ impl PartitionReader {
         user: &UserId,
         first: Offset,
     ) -> Result<Option<Vec<RecentChange>>, InboxError> {
-        let view = self.shared.view()?;
-        Look::new(self.inside(&view, user), &view)?.changes_from(first)
+        let (view, pending) = self.shared.view(|pending| {
+            let changes = index::cut(&pending.index, index::change_keys_from(user, first));
+            Some((changes, pending.overlay(user)))
+        })?;
+        let (changes, overlay) = pending.unwrap_or_default();
+        Look::new(self.inside(&view, user), &view, overlay)?.changes_from(first, changes)
     }
 
     /// Notifications whose time has come, the first to expire first, at most `limit` of them.
@@ -144,13 +152,16 @@ impl PartitionReader {
     /// # Errors
     /// [`InboxError::NotOpen`], [`InboxError::UnreadableRow`], [`InboxError::Failed`].
     pub fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>, InboxError> {
-        let view = self.shared.view()?;
-        due::due(self.shared.partition, &view, now, limit)
+        due::due(&self.shared, now, limit)
     }
 
     /// The first offset not yet applied; none while nothing was.
     pub fn next_offset(&self) -> Option<Offset> {
         self.shared.progress().map(|progress| progress.next_offset)
+    }
+
+    fn view(&self, user: &UserId) -> Result<(View, Option<Overlay>), InboxError> {
+        self.shared.view(|pending| pending.overlay(user))
     }
 
     fn inside<'a>(&self, view: &'a View, user: &'a UserId) -> Scan<'a> {

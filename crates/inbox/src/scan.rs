@@ -7,7 +7,7 @@ use fjall::{Iter, Readable, Slice, Snapshot};
 use models::{Offset, Partition, UserId};
 
 use crate::InboxError;
-use crate::block_row::{BlockRow, Counts};
+use crate::block_row::BlockRow;
 use crate::entry_row::EntryHeader;
 use crate::index_rows as index;
 use crate::rows::{self, EntryKey, HeadRow};
@@ -63,12 +63,6 @@ impl Scan<'_> {
         }
     }
 
-    /// The closed block that this offset is in.
-    pub(crate) fn block_at(&self, offset: Offset) -> Result<Option<BlockRow>, InboxError> {
-        let block = self.blocks_to(offset).next().transpose()?;
-        Ok(block.filter(|block| offset <= block.last))
-    }
-
     /// The closed blocks that begin at this offset or before it, newest first.
     pub(crate) fn blocks_to(
         &self,
@@ -83,22 +77,6 @@ impl Scan<'_> {
             let block = first.and_then(|first| BlockRow::read(first, &row));
             block.ok_or(InboxError::UnreadableRow { partition, keyspace: INDEX })
         })
-    }
-
-    /// What there is of a block from an offset on.
-    pub(crate) fn counts_from(
-        &self,
-        block: &BlockRow,
-        first: Offset,
-    ) -> Result<Counts, InboxError> {
-        if first <= block.first {
-            return Ok(block.counts);
-        }
-        let mut counts = Counts::default();
-        for entry in self.entries(first..block.last.next()) {
-            counts.add(&entry?.state.under(&block.changes));
-        }
-        Ok(counts)
     }
 
     pub(crate) fn header(&self, stored: &Stored) -> Result<EntryHeader, InboxError> {

@@ -1,11 +1,12 @@
 //! The keyspaces of a partition and epoch.
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
-use models::{Partition, TopicId};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable, Snapshot};
+use models::{NotificationId, Partition, TopicId};
 use uuid::Uuid;
 
 use crate::meta::{META_KEY, Meta};
 use crate::outbox::Waiting;
+use crate::rows::KnownId;
 use crate::{InboxError, StoreConfig};
 
 /// A partition's keyspaces. `heads` holds the meta row, so it is made last and dropped first:
@@ -101,6 +102,19 @@ impl Spaces {
         let row = row.map_err(InboxError::failed(partition, "read the meta row"))?;
         let unreadable = InboxError::UnreadableRow { partition, keyspace: HEADS };
         row.map(|row| Meta::read(&row).ok_or(unreadable)).transpose()
+    }
+
+    /// What is known under an event's id.
+    pub(crate) fn known(
+        &self,
+        partition: Partition,
+        snapshot: &Snapshot,
+        id: NotificationId,
+    ) -> Result<Option<KnownId>, InboxError> {
+        let row = snapshot.get(&self.ids, id.as_bytes());
+        let row = row.map_err(InboxError::failed(partition, "look up an id"))?;
+        let unreadable = InboxError::UnreadableRow { partition, keyspace: IDS };
+        row.map(|row| KnownId::read(&row).ok_or(unreadable)).transpose()
     }
 
     /// What waits in the outbox, counted.

@@ -100,6 +100,11 @@ impl Store {
         self.inner.config.block_entries.max(1)
     }
 
+    /// What may be pending of a partition.
+    pub(crate) fn max_pending_bytes(&self) -> u64 {
+        self.inner.config.write_buffer_bytes / 2
+    }
+
     fn open_spaces(&self, home: Home) -> Result<(Spaces, Option<Progress>), InboxError> {
         let Inner { database, config, .. } = &*self.inner;
         let partition = home.partition;

@@ -8,7 +8,7 @@ use models::{Offset, UserId};
 use crate::InboxError;
 use crate::fold::{Ground, batch, trim};
 use crate::index_rows as index;
-use crate::meta::META_KEY;
+use crate::meta::{META_KEY, Progress};
 use crate::rows::{self, HeadRow, KnownId};
 use crate::scan::Scan;
 use crate::spaces::{HEADS, IDS, INDEX};
@@ -37,18 +37,19 @@ const HEADS_A_ROW: usize = 4;
 pub(crate) fn step(
     ground: &Ground<'_>,
     sweep: &Sweep,
-    log_start: Offset,
+    progress: Progress,
     max_rows: usize,
 ) -> Result<Option<(OwnedWriteBatch, Sweep)>, InboxError> {
     if let Some(rows) = purge(ground, max_rows)? {
         return Ok(Some((rows, sweep.clone())));
     }
+    let log_start = progress.log_start;
     if log_start == Offset(0) {
         return Ok(None);
     }
     match sweep {
         Sweep::Users(after) => {
-            trim_users(ground, after, log_start, max_rows * HEADS_A_ROW).map(Some)
+            trim_users(ground, after, progress, max_rows * HEADS_A_ROW).map(Some)
         }
         Sweep::Ids(after) => forget_ids(ground, after, log_start, max_rows).map(Some),
         Sweep::Done => Ok(None),
@@ -59,7 +60,7 @@ pub(crate) fn step(
 fn purge(ground: &Ground<'_>, max_rows: usize) -> Result<Option<OwnedWriteBatch>, InboxError> {
     let partition = ground.home.partition;
     let unreadable = || InboxError::UnreadableRow { partition, keyspace: INDEX };
-    let (snapshot, spaces) = (&ground.snapshot, ground.spaces);
+    let (snapshot, spaces) = (ground.snapshot, ground.spaces);
     let Some(row) = snapshot.range(&spaces.index, index::purge_keys()).next() else {
         return Ok(None);
     };
@@ -68,7 +69,7 @@ fn purge(ground: &Ground<'_>, max_rows: usize) -> Result<Option<OwnedWriteBatch>
     let user = index::user_of_purge_key(&key).ok_or_else(unreadable)?;
     let below = Offset(i64::from_be_bytes((&*below).try_into().map_err(|_| unreadable())?));
     let scan = Scan { partition, snapshot, spaces, user: &user };
-    let mut rows = batch(&ground.database, 3 * max_rows);
+    let mut rows = batch(ground.database, 3 * max_rows);
     let mut removed = 0;
     let mut left_below = None;
     for stored in scan.entries(Offset(0)..below).take(max_rows) {
@@ -95,7 +96,7 @@ fn purge(ground: &Ground<'_>, max_rows: usize) -> Result<Option<OwnedWriteBatch>
 fn trim_users(
     ground: &Ground<'_>,
     after: &Bound<Slice>,
-    log_start: Offset,
+    progress: Progress,
     max_heads: usize,
 ) -> Result<(OwnedWriteBatch, Sweep), InboxError> {
     let partition = ground.home.partition;
@@ -109,7 +110,7 @@ fn trim_users(
             let head = HeadRow::read(&row).ok_or_else(unreadable)?;
             let user: Option<UserId> =
                 std::str::from_utf8(&key).ok().and_then(|id| id.parse().ok());
-            if head.floor < log_start {
+            if head.floor < progress.log_start {
                 cut.push(user.ok_or_else(unreadable)?);
             }
         }
@@ -119,7 +120,9 @@ fn trim_users(
             break;
         }
     }
-    Ok((trim(ground, &cut)?, next))
+    let mut rows = batch(ground.database, 8 * cut.len());
+    trim(ground, &cut, progress)?.write(ground.spaces, &mut rows);
+    Ok((rows, next))
 }
 
 /// Ids of what the log does not hold any more. Those of what is only deleted stay: a late copy must
@@ -133,7 +136,7 @@ fn forget_ids(
     let partition = ground.home.partition;
     let unreadable = || InboxError::UnreadableRow { partition, keyspace: IDS };
     let range = (after.clone(), Bound::Unbounded);
-    let mut rows = batch(&ground.database, max_rows);
+    let mut rows = batch(ground.database, max_rows);
     let mut next = Sweep::Done;
     let ids = ground.snapshot.range::<Slice, _>(&ground.spaces.ids, range);
     for (row, count) in ids.zip(1..) {

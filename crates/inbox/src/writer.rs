@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use fjall::OwnedWriteBatch;
 use models::{Offset, UserId};
 
 use crate::batch::{Applied, Batch};
-use crate::fold::{self, Fold, Ground};
+use crate::fold::{self, Ground, Rest};
 use crate::meta::{META_KEY, Progress};
 use crate::outbox::Waiting;
 use crate::shared::Shared;
-use crate::spaces::{Home, Spaces};
+use crate::spaces::Home;
 use crate::store::Hold;
 use crate::sweep::{self, Sweep};
 use crate::{InboxError, LastRecord, Outbox, PartitionReader};
@@ -66,8 +65,8 @@ impl PartitionInbox {
         Ok(())
     }
 
-    /// Folds what was read of the partition and writes all that follows from it at once. Records
-    /// below the stored `next_offset` are skipped.
+    /// Folds what was read of the partition: readers see what follows from it. Records below
+    /// [`Self::next_offset`] are skipped.
     ///
     /// - A record whose event id was applied before changes nothing; with another fingerprint it
     ///   is a dead letter.
@@ -75,49 +74,59 @@ impl PartitionInbox {
     ///   relayed.
     /// - What cannot be read is a dead letter.
     ///
-    /// Relays and dead letters leave through the [`Outbox`]. In memory it takes as much again as
-    /// the batch does. A batch whose commands change very much is written in parts, each of which
-    /// moves `next_offset`.
+    /// Relays and dead letters leave through the [`Outbox`].
+    ///
+    /// What was applied is pending, in memory, until it is stored: by [`Self::store`], or here, where
+    /// it is much, or where relays or dead letters are among it.
     ///
     /// Blocks while the database writes tables faster than it can merge them.
     ///
     /// # Errors
-    /// [`InboxError::OutOfOrder`], [`InboxError::NotOpen`], [`InboxError::UnreadableRow`],
-    /// [`InboxError::Failed`]: nothing was applied, and `next_offset` is what it was.
+    /// [`InboxError::OutOfOrder`]: nothing of it was applied. [`InboxError::NotOpen`],
+    /// [`InboxError::UnreadableRow`], [`InboxError::Failed`]: what was pending is lost, and
+    /// [`Self::next_offset`] is where the store ends.
     pub fn apply(
         &mut self,
         batch: Batch,
         is_home: &dyn Fn(&UserId) -> bool,
     ) -> Result<Applied, InboxError> {
-        let mut applied = None;
-        let mut rest = Some(batch);
-        while let Some(batch) = rest {
-            let part;
-            (part, rest) = self.apply_part(batch, is_home)?;
-            applied = Some(match applied.take() {
-                Some(before) => part.after(before),
-                None => part,
-            });
+        let mut rest = Rest::of(batch, self.home)?;
+        let mut applied = self.fold_some(&mut rest, is_home)?;
+        while !rest.is_empty() {
+            applied = self.fold_some(&mut rest, is_home)?.after(applied);
         }
-        // There was at least one part.
-        Ok(applied.unwrap_or(Applied::nothing(Offset(0))))
+        if self.shared.has_effects() {
+            self.shared.store()?;
+        }
+        Ok(applied)
     }
 
-    fn apply_part(
-        &mut self,
-        batch: Batch,
+    fn fold_some(
+        &self,
+        rest: &mut Rest,
         is_home: &dyn Fn(&UserId) -> bool,
-    ) -> Result<(Applied, Option<Batch>), InboxError> {
-        let spaces = self.shared.spaces()?;
-        let ground = self.ground(&spaces, is_home);
-        let (fold, rest) = Fold::of(&ground, batch)?;
-        if ground.before != Some(fold.progress) {
-            let Fold { rows, progress, new_effects, .. } = fold;
-            self.shared
-                .commit(rows, progress, new_effects)
-                .map_err(InboxError::failed(self.home.partition, "commit a batch"))?;
+    ) -> Result<Applied, InboxError> {
+        let (home, database) = (self.home, &self.shared.database);
+        let store = &self.hold.store;
+        let block_entries = store.block_entries();
+        let nothing = Progress::nothing(self.effects_from);
+        let applied = self.shared.fold(nothing, |spaces, snapshot, pending| {
+            let ground = Ground { home, database, spaces, snapshot, block_entries, is_home };
+            rest.fold_some(&ground, pending)
+        })?;
+        if self.shared.is_full(store.max_pending_bytes()) {
+            self.shared.store()?;
         }
-        Ok((fold.applied, rest))
+        Ok(applied)
+    }
+
+    /// Stores what is pending, all of it at once: it survives a `kill -9` from then on.
+    ///
+    /// # Errors
+    /// [`InboxError::NotOpen`], [`InboxError::Failed`]: what was pending is lost, and
+    /// [`Self::next_offset`] is where the store ends.
+    pub fn store(&mut self) -> Result<(), InboxError> {
+        self.shared.store()
     }
 
     /// What the log still holds begins here: notifications below it are no longer shown or counted.
@@ -127,6 +136,7 @@ impl PartitionInbox {
     /// # Errors
     /// [`InboxError::NotOpen`], [`InboxError::Failed`].
     pub fn retain(&mut self, first: Offset) -> Result<(), InboxError> {
+        self.shared.store()?;
         let Some(progress) = self.shared.progress().filter(|it| it.log_start < first) else {
             return Ok(());
         };
@@ -135,7 +145,7 @@ impl PartitionInbox {
         let mut rows = fold::batch(&self.shared.database, 1);
         rows.insert(&spaces.heads, META_KEY, progress.write());
         self.sweep = Sweep::default();
-        self.commit(rows, progress)
+        self.shared.commit(rows, progress, Waiting::default())
     }
 
     /// Removes rows that are not shown any more, about `max_rows` of them; whether there is more to
@@ -144,32 +154,23 @@ impl PartitionInbox {
     /// # Errors
     /// [`InboxError::NotOpen`], [`InboxError::UnreadableRow`], [`InboxError::Failed`].
     pub fn sweep(&mut self, max_rows: usize) -> Result<bool, InboxError> {
+        self.shared.store()?;
         let Some(progress) = self.shared.progress() else { return Ok(false) };
         let spaces = self.shared.spaces()?;
-        let ground = self.ground(&spaces, &|_| true);
-        let swept = sweep::step(&ground, &self.sweep, progress.log_start, max_rows)?;
+        let database = &self.shared.database;
+        let ground = Ground {
+            home: self.home,
+            database,
+            spaces: &spaces,
+            snapshot: &database.snapshot(),
+            block_entries: self.hold.store.block_entries(),
+            is_home: &|_| true,
+        };
+        let swept = sweep::step(&ground, &self.sweep, progress, max_rows)?;
         let Some((rows, next)) = swept else { return Ok(false) };
-        self.commit(rows, progress)?;
+        self.shared.commit(rows, progress, Waiting::default())?;
         self.sweep = next;
         Ok(true)
-    }
-
-    fn ground<'a>(&self, spaces: &'a Spaces, is_home: &'a dyn Fn(&UserId) -> bool) -> Ground<'a> {
-        Ground {
-            home: self.home,
-            database: self.shared.database.clone(),
-            spaces,
-            snapshot: self.shared.database.snapshot(),
-            block_entries: self.hold.store.block_entries(),
-            is_home,
-            before: self.shared.progress(),
-            effects_from: self.effects_from,
-        }
-    }
-
-    fn commit(&self, rows: OwnedWriteBatch, progress: Progress) -> Result<(), InboxError> {
-        let committed = self.shared.commit(rows, progress, Waiting::default());
-        committed.map_err(InboxError::failed(self.home.partition, "commit a sweep"))
     }
 
     /// Drops everything of this partition, its outbox too, and starts from nothing: the log is
@@ -188,5 +189,15 @@ impl PartitionInbox {
         let spaces = self.hold.store.make_spaces(self.home);
         self.shared.start(spaces.map_err(InboxError::failed(partition, "reset"))?);
         Ok(())
+    }
+}
+
+/// What is pending is stored: a service that ends in order has nothing to fold again.
+impl Drop for PartitionInbox {
+    fn drop(&mut self) {
+        if let Err(error) = self.shared.store() {
+            let partition = self.home.partition;
+            tracing::warn!(%partition, %error, "the last records will be folded again");
+        }
     }
 }

@@ -98,6 +98,7 @@ fn after_a_reset_a_crash_brings_nothing_of_the_former_log_back() {
         let mut inbox = open(&folder).partition(Partition(1), topic(1)).unwrap();
         inbox.reset().unwrap();
         apply(&mut inbox, 0..2);
+        inbox.store().unwrap();
         let crashed = support::copy_of(&folder, cut_permille);
         let found = open(&crashed).partition(Partition(1), topic(1)).unwrap();
         // Of the two records after the reset the first user has one.
@@ -235,7 +236,7 @@ fn small_limits_in_the_configuration_are_raised_to_what_works() {
 }
 
 #[test]
-fn a_batch_that_cannot_be_committed_is_not_applied() {
+fn what_cannot_be_stored_is_not_applied() {
     let folder = tempfile::tempdir().unwrap();
     // Large enough that the first batch stays in memory.
     let config = StoreConfig { worker_threads: 1, write_buffer_bytes: 8192, ..small_config() };
@@ -246,7 +247,8 @@ fn a_batch_that_cannot_be_committed_is_not_applied() {
     // The next table has no folder to be written to; after that fjall refuses every write.
     std::fs::remove_dir_all(folder.path().join("keyspaces")).unwrap();
     let failed_at = (4..100_000).step_by(4).find(|at| {
-        let result = inbox.apply(batch(records(*at..at + 4), Offset(at + 4)), &is_home);
+        let applied = inbox.apply(batch(records(*at..at + 4), Offset(at + 4)), &is_home);
+        let result = applied.and_then(|_| inbox.store());
         assert!(result.is_ok() || matches!(result, Err(InboxError::Failed { .. })));
         result.is_err()
     });

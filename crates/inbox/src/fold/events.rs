@@ -27,6 +27,7 @@ impl Fold<'_> {
         self.scratch.clear();
         entry_row::write_entry(sent, &mut self.scratch)
             .map_err(InboxError::failed(partition, "write JSON"))?;
+        self.bytes += self.scratch.len();
         self.inboxes.add(user_id, offset, &self.scratch, expires_at)
     }
 

@@ -1,20 +1,19 @@
-//! Which events are known while a batch is folded.
+//! Which events are known while records are folded.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use models::{NotificationId, Offset, Partition};
+use models::{NotificationId, Offset};
 
+use super::Ground;
 use crate::InboxError;
 use crate::rows::KnownId;
-use crate::spaces::{IDS, Spaces};
 
-/// The ids in the store and those that the batch has so far.
+/// The ids in the store and those that are pending.
 pub(super) struct Ids<'a> {
-    partition: Partition,
-    spaces: &'a Spaces,
+    ground: &'a Ground<'a>,
     /// Those looked up so far.
-    seen: HashMap<NotificationId, KnownId>,
+    seen: &'a mut HashMap<NotificationId, KnownId>,
     /// No id of version 7 that is known is greater. Most records bring one that is, and are spared
     /// the look into the store.
     pub(super) highest: NotificationId,
@@ -22,12 +21,11 @@ pub(super) struct Ids<'a> {
 
 impl<'a> Ids<'a> {
     pub(super) fn new(
-        partition: Partition,
-        spaces: &'a Spaces,
-        records: usize,
+        ground: &'a Ground<'a>,
         highest: NotificationId,
+        seen: &'a mut HashMap<NotificationId, KnownId>,
     ) -> Self {
-        Self { partition, spaces, seen: HashMap::with_capacity(records), highest }
+        Self { ground, seen, highest }
     }
 
     /// What is known under this id; none: nothing was, and this is from now on.
@@ -36,6 +34,7 @@ impl<'a> Ids<'a> {
         id: NotificationId,
         new: KnownId,
     ) -> Result<Option<KnownId>, InboxError> {
+        let Ground { home, spaces, snapshot, .. } = self.ground;
         let vacant = match self.seen.entry(id) {
             Entry::Occupied(seen) => return Ok(Some(*seen.get())),
             Entry::Vacant(vacant) => vacant,
@@ -44,7 +43,7 @@ impl<'a> Ids<'a> {
             self.highest = id;
             None
         } else {
-            stored(self.partition, self.spaces, id)?
+            spaces.known(home.partition, snapshot, id)?
         };
         vacant.insert(stored.unwrap_or(new));
         Ok(stored)
@@ -52,21 +51,11 @@ impl<'a> Ids<'a> {
 
     /// The offset of the first record with this event id.
     pub(super) fn offset_of(&self, id: NotificationId) -> Result<Option<Offset>, InboxError> {
+        let Ground { home, spaces, snapshot, .. } = self.ground;
         let known = match self.seen.get(&id) {
             Some(seen) => Some(*seen),
-            None => stored(self.partition, self.spaces, id)?,
+            None => spaces.known(home.partition, snapshot, id)?,
         };
         Ok(known.map(|known| known.offset))
     }
-}
-
-fn stored(
-    partition: Partition,
-    spaces: &Spaces,
-    id: NotificationId,
-) -> Result<Option<KnownId>, InboxError> {
-    let row = spaces.ids.get(id.as_bytes());
-    let row = row.map_err(InboxError::failed(partition, "look up an id"))?;
-    let unreadable = InboxError::UnreadableRow { partition, keyspace: IDS };
-    row.map(|row| KnownId::read(&row).ok_or(unreadable)).transpose()
 }

@@ -1,30 +1,22 @@
-//! One user's inbox while a batch is folded into it.
+//! One user's inbox while records are folded into it.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
-use fjall::Slice;
 use models::{Change, Offset, Timestamp};
 
 use crate::InboxError;
 use crate::block_row::{BlockChange, BlockRow, Counts};
 use crate::entry_row::EntryHeader;
+use crate::overlay::{Overlay, Sight};
 use crate::rows::HeadRow;
-use crate::scan::Scan;
-use crate::spaces::ENTRIES;
+use crate::scan::{Scan, Stored};
 use crate::state_row::EntryState;
 
-/// What is different in a user's inbox.
-pub(super) struct Inbox {
-    pub(super) stored_head: HeadRow,
-    pub(super) head: HeadRow,
-    /// The rows of entries that came with the batch, in the order of the log.
-    pub(super) new: Vec<(Offset, Slice)>,
-    /// The states of entries that the batch changed; none: the entry is no more. A map of its own,
-    /// because most batches change nothing, and an empty map takes no memory.
-    pub(super) changed: BTreeMap<Offset, Option<EntryState>>,
-    /// Blocks that are different, by where they begin; none: the block is no more.
-    pub(super) blocks: BTreeMap<Offset, Option<BlockRow>>,
+/// A user's inbox, and what a fold keeps of it beside.
+pub(crate) struct Inbox {
+    /// What is different in it.
+    pub(crate) overlay: Overlay,
+    pub(crate) stored_head: HeadRow,
     /// Entries that are gone and had a time to expire at.
     pub(super) no_longer_due: Vec<(Timestamp, Offset)>,
     /// Entries of a block. Where a command ends fewer than half as many their rows are removed with
@@ -36,7 +28,7 @@ pub(super) struct Inbox {
     pub(super) work: usize,
 }
 
-/// An entry as the batch has it so far.
+/// An entry as it is so far.
 pub(super) struct Item {
     offset: Offset,
     header: EntryHeader,
@@ -55,12 +47,9 @@ pub(super) struct Command {
 impl Inbox {
     pub(super) fn new(head: HeadRow, block_entries: u64) -> Self {
         Self {
-            block_entries,
+            overlay: Overlay::nothing(head),
             stored_head: head,
-            head,
-            new: Vec::new(),
-            changed: BTreeMap::new(),
-            blocks: BTreeMap::new(),
+            block_entries,
             no_longer_due: Vec::new(),
             purge_below: None,
             work: 0,
@@ -69,8 +58,8 @@ impl Inbox {
 
     /// A notification comes in; true: it closes a block.
     pub(super) fn add(&mut self, offset: Offset, row: &[u8]) -> bool {
-        self.new.push((offset, row.into()));
-        let head = &mut self.head;
+        self.overlay.new.push((offset, row.into()));
+        let head = &mut self.overlay.head;
         head.total_count += 1;
         head.unread_count += 1;
         // `seen_to` is never behind the command that set it, and so never behind this.
@@ -81,7 +70,7 @@ impl Inbox {
 
     /// The tail becomes a block, which ends with this entry.
     pub(super) fn close_block(&mut self, scan: Scan<'_>, last: Offset) -> Result<(), InboxError> {
-        let first = self.head.tail_from;
+        let first = self.overlay.head.tail_from;
         let mut counts = Counts::default();
         let mut created: Option<(Timestamp, Timestamp)> = None;
         for item in self.entries(scan, self.from(first)..last.next())? {
@@ -89,12 +78,12 @@ impl Inbox {
             let at = item.header.created_at;
             created = Some(created.map_or((at, at), |(from, to)| (from.min(at), to.max(at))));
         }
-        (self.head.tail_from, self.head.tail_len) = (last.next(), 0);
+        (self.overlay.head.tail_from, self.overlay.head.tail_len) = (last.next(), 0);
         if let Some((created_from, created_to)) = created {
             let (changes, written) = (Vec::new(), None);
             let block =
                 BlockRow { first, last, counts, created_from, created_to, changes, written };
-            self.blocks.insert(first, Some(block));
+            self.overlay.blocks.insert(first, Some(block));
         }
         Ok(())
     }
@@ -107,7 +96,7 @@ impl Inbox {
         command: Command,
     ) -> Result<(), InboxError> {
         let Some(item) = self.entry(scan, offset)? else { return Ok(()) };
-        let Some(mut block) = self.block_at(scan, offset)? else {
+        let Some(mut block) = self.in_sight_of(scan).block_at(offset)? else {
             self.change_item(&item, &[], command);
             return Ok(());
         };
@@ -126,7 +115,7 @@ impl Inbox {
         let Some(of_block) = BlockChange::of(change, at, time) else {
             return self.drop_below(scan, before);
         };
-        for item in self.entries(scan, self.from(self.head.tail_from)..before)? {
+        for item in self.entries(scan, self.from(self.overlay.head.tail_from)..before)? {
             self.change_item(&item, &[], command);
         }
         for mut block in self.blocks_below(scan, before)? {
@@ -140,12 +129,12 @@ impl Inbox {
             if !block.change(of_block) {
                 continue;
             }
-            let unread_count = self.head.unread_count.saturating_sub(unread);
-            self.head.unread_count = unread_count + block.counts.unread;
+            let unread_count = self.overlay.head.unread_count.saturating_sub(unread);
+            self.overlay.head.unread_count = unread_count + block.counts.unread;
             if block.changes.len() > crate::block_row::MAX_CHANGES {
                 self.merge_changes(scan, &mut block)?;
             }
-            self.blocks.insert(block.first, Some(block));
+            self.overlay.blocks.insert(block.first, Some(block));
         }
         Ok(())
     }
@@ -153,13 +142,13 @@ impl Inbox {
     /// All notifications below an offset are gone.
     pub(super) fn drop_below(&mut self, scan: Scan<'_>, before: Offset) -> Result<(), InboxError> {
         let mut gone = Counts::default();
-        for item in self.entries(scan, self.from(self.head.tail_from)..before)? {
+        for item in self.entries(scan, self.from(self.overlay.head.tail_from)..before)? {
             gone.add(&item.state);
         }
         for mut block in self.blocks_below(scan, before)? {
             if block.last < before {
                 gone.add_all(&block.counts);
-                self.blocks.insert(block.first, None);
+                self.overlay.blocks.insert(block.first, None);
                 continue;
             }
             for item in self.entries(scan, self.from(block.first)..before)? {
@@ -168,21 +157,21 @@ impl Inbox {
                 block.counts.remove(&state);
             }
             let is_left = block.counts.total() > 0;
-            self.blocks.insert(block.first, is_left.then_some(block));
+            self.overlay.blocks.insert(block.first, is_left.then_some(block));
         }
         let total = gone.total();
         if total == 0 {
             return Ok(());
         }
         if total <= self.block_entries / 2 {
-            for item in self.entries(scan, self.head.floor..before)? {
+            for item in self.entries(scan, self.overlay.head.floor..before)? {
                 self.remove(&item);
             }
         } else {
             self.purge_below = Some(before);
-            self.head.floor = before;
+            self.overlay.head.floor = before;
         }
-        let head = &mut self.head;
+        let head = &mut self.overlay.head;
         head.total_count = head.total_count.saturating_sub(total);
         head.unread_count = head.unread_count.saturating_sub(gone.unread);
         if head.seen_to < before {
@@ -194,10 +183,10 @@ impl Inbox {
 
     /// The user has seen all below an offset.
     pub(super) fn see_below(&mut self, scan: Scan<'_>, before: Offset) -> Result<(), InboxError> {
-        if before <= self.head.seen_to {
+        if before <= self.overlay.head.seen_to {
             return Ok(());
         }
-        let from = before.max(self.from(self.head.tail_from));
+        let from = before.max(self.from(self.overlay.head.tail_from));
         let mut unseen_count = self.entries(scan, from..END)?.len() as u64;
         for block in self.blocks_below(scan, END)? {
             if block.last < before {
@@ -206,11 +195,11 @@ impl Inbox {
             unseen_count += if block.first >= before {
                 block.counts.total()
             } else {
-                let from = before.max(self.head.floor);
+                let from = before.max(self.overlay.head.floor);
                 self.entries(scan, from..block.last.next())?.len() as u64
             };
         }
-        self.head = HeadRow { seen_to: before, unseen_count, ..self.head };
+        self.overlay.head = HeadRow { seen_to: before, unseen_count, ..self.overlay.head };
         Ok(())
     }
 
@@ -222,7 +211,7 @@ impl Inbox {
         }
         block.written = Some(command.at);
         let is_left = block.counts.total() > 0;
-        self.blocks.insert(block.first, is_left.then(|| block.clone()));
+        self.overlay.blocks.insert(block.first, is_left.then(|| block.clone()));
     }
 
     /// Changes one entry and the head's counts; what it was and what it is, if that is different.
@@ -237,7 +226,7 @@ impl Inbox {
         if after == Some(before) {
             return None;
         }
-        let head = &mut self.head;
+        let head = &mut self.overlay.head;
         let is_unread = |state: &EntryState| state.read_at.is_none() && state.archived_at.is_none();
         match (is_unread(&before), after.as_ref().is_some_and(is_unread)) {
             (true, false) => head.unread_count = head.unread_count.saturating_sub(1),
@@ -253,12 +242,12 @@ impl Inbox {
             return Some((before, None));
         };
         let after = EntryState { written: Some(command.at), ..after };
-        self.changed.insert(item.offset, Some(after));
+        self.overlay.changed.insert(item.offset, Some(after));
         Some((before, Some(after)))
     }
 
     fn remove(&mut self, item: &Item) {
-        self.changed.insert(item.offset, None);
+        self.overlay.changed.insert(item.offset, None);
         if let Some(expires_at) = item.header.expires_at {
             self.no_longer_due.push((expires_at, item.offset));
         }
@@ -272,96 +261,51 @@ impl Inbox {
             let Some(written) = item.state.written else { continue };
             let written = Some(written).max(merged_at);
             let state = EntryState { written, ..item.state.under(&block.changes) };
-            self.changed.insert(item.offset, Some(state));
+            self.overlay.changed.insert(item.offset, Some(state));
         }
         block.merge_changes();
         Ok(())
     }
 
     fn from(&self, first: Offset) -> Offset {
-        first.max(self.head.floor)
+        first.max(self.overlay.head.floor)
     }
 
-    fn entry(&mut self, scan: Scan<'_>, offset: Offset) -> Result<Option<Item>, InboxError> {
-        if offset < self.head.floor {
+    fn entry(&self, scan: Scan<'_>, offset: Offset) -> Result<Option<Item>, InboxError> {
+        if offset < self.overlay.head.floor {
             return Ok(None);
         }
-        let found = match self.new.binary_search_by_key(&offset, |(at, _)| *at) {
-            Ok(index) => self.new.get(index).map(|(_, row)| (row.clone(), EntryState::default())),
-            Err(_) => scan.entry(offset)?.map(|stored| (stored.row, stored.state)),
-        };
-        let Some((row, state)) = found else { return Ok(None) };
-        self.item(scan, offset, &row, state)
+        let stored = self.in_sight_of(scan).entry(offset)?;
+        stored.map(|stored| item(scan, &stored)).transpose()
     }
 
-    /// The entries in this range, in no order.
+    /// The entries in this range, newest first.
     fn entries(&mut self, scan: Scan<'_>, range: Range<Offset>) -> Result<Vec<Item>, InboxError> {
-        let mut items = Vec::new();
-        for stored in scan.entries(range.clone()) {
-            let stored = stored?;
-            items.extend(self.item(scan, stored.offset, &stored.row, stored.state)?);
-        }
-        let start = self.new.partition_point(|(offset, _)| *offset < range.start);
-        let new = self.new.iter().skip(start).take_while(|(offset, _)| *offset < range.end);
-        for (offset, row) in new {
-            items.extend(self.item(scan, *offset, row, EntryState::default())?);
-        }
+        let entries = self.in_sight_of(scan).entries(range);
+        let items = entries.map(|stored| item(scan, &stored?)).collect::<Result<Vec<_>, _>>()?;
         self.work += items.len();
         Ok(items)
     }
 
-    fn item(
-        &self,
-        scan: Scan<'_>,
-        offset: Offset,
-        row: &[u8],
-        stored: EntryState,
-    ) -> Result<Option<Item>, InboxError> {
-        let state = match self.changed.get(&offset) {
-            Some(None) => return Ok(None),
-            Some(Some(state)) => *state,
-            None => stored,
-        };
-        let (header, _) = EntryHeader::read(row).ok_or_else(|| scan.unreadable(ENTRIES))?;
-        Ok(Some(Item { offset, header, state }))
-    }
-
-    /// The closed block that this offset is in.
-    fn block_at(&self, scan: Scan<'_>, offset: Offset) -> Result<Option<BlockRow>, InboxError> {
-        if offset >= self.head.tail_from {
-            return Ok(None);
-        }
-        if let Some((_, Some(block))) = self.blocks.range(..=offset).next_back()
-            && offset <= block.last
-        {
-            return Ok(Some(block.clone()));
-        }
-        let stored = scan.block_at(offset)?;
-        Ok(stored.filter(|block| !self.blocks.contains_key(&block.first)))
-    }
-
-    /// The closed blocks that begin below an offset.
+    /// The closed blocks that begin below an offset, newest first.
     fn blocks_below(
         &mut self,
         scan: Scan<'_>,
         before: Offset,
     ) -> Result<Vec<BlockRow>, InboxError> {
-        // Most inboxes never had one.
-        if self.head.tail_from == Offset(0) {
-            return Ok(Vec::new());
-        }
         let newest = Offset(before.0.saturating_sub(1));
-        let mut blocks = Vec::new();
-        for block in scan.blocks_to(newest) {
-            let block = block?;
-            if !self.blocks.contains_key(&block.first) {
-                blocks.push(block);
-            }
-        }
-        blocks.extend(self.blocks.range(..before).filter_map(|(_, block)| block.clone()));
+        let blocks = self.in_sight_of(scan).blocks_to(newest).collect::<Result<Vec<_>, _>>()?;
         self.work += blocks.len();
         Ok(blocks)
     }
+
+    fn in_sight_of<'a>(&'a self, scan: Scan<'a>) -> Sight<'a> {
+        Sight { scan, overlay: &self.overlay }
+    }
+}
+
+fn item(scan: Scan<'_>, stored: &Stored) -> Result<Item, InboxError> {
+    Ok(Item { offset: stored.offset, header: scan.header(stored)?, state: stored.state })
 }
 
 /// Behind every offset.

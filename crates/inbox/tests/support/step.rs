@@ -13,6 +13,8 @@ pub(crate) enum Step {
         from_permille: usize,
         items: usize,
     },
+    /// What is pending is stored.
+    Store,
     /// `next_offset` moves over offsets that hold no record.
     Gap,
     /// Effects are seen to, and then removed if nothing comes between.

@@ -32,6 +32,8 @@ pub(crate) struct World {
     log: Vec<Item>,
     now: Held,
     past: Vec<Held>,
+    /// The last of them that was surely stored.
+    stored: usize,
     effects_from: Offset,
     /// How far effects were seen to, as the caller remembers it.
     seen_to: Offset,
@@ -50,13 +52,14 @@ impl World {
         let (now, past) = (Held::default(), vec![Held::default()]);
         let (zero, base) = (Offset(0), 0);
         let (effects_from, seen_to, log_start) = (zero, zero, zero);
-        Self { log, now, past, effects_from, seen_to, base, log_start, folder, inbox }
+        Self { log, now, past, stored: 0, effects_from, seen_to, base, log_start, folder, inbox }
     }
 
     pub(crate) fn take(&mut self, step: &Step) {
         match *step {
             Step::Apply { new, again } => self.apply(new, again),
             Step::Replay { from_permille, items } => self.replay(from_permille, items),
+            Step::Store => self.inbox().store().unwrap(),
             Step::Gap => self.gap(),
             Step::Drain { max_bytes, is_removed } => self.drain(max_bytes, is_removed),
             Step::Reopen => {
@@ -75,6 +78,20 @@ impl World {
             Step::Crash { cut_permille } => self.crash(cut_permille),
         }
         self.past.push(self.now.clone());
+        let is_stored = match step {
+            Step::Apply { .. } | Step::Replay { .. } | Step::Gap | Step::Drain { .. } => false,
+            Step::Store
+            | Step::Reopen
+            | Step::Lose { .. }
+            | Step::Reset
+            | Step::Retain { .. }
+            | Step::Sweep { .. } => true,
+            // What comes after it is applied again.
+            Step::Crash { .. } => false,
+        };
+        if is_stored {
+            self.stored = self.past.len() - 1;
+        }
         self.check();
     }
 
@@ -163,7 +180,7 @@ impl World {
         self.effects_from = effects_from;
         self.seen_to = effects_from;
         self.now.removed.clear();
-        self.past = vec![Held::default()];
+        (self.past, self.stored) = (vec![Held::default()], 0);
         self.base = self.first_retained();
         if let Some(next_offset) = self.now.next_offset {
             let batch = batch_of(&self.log[self.base..self.now.at], next_offset);
@@ -181,14 +198,24 @@ impl World {
         self.folder = copy_of(&self.folder, cut_permille);
         self.inbox = Some(open(&self.folder));
         let (found, waiting) = (self.inbox().next_offset(), held(&self.inbox().outbox()));
+        // What was removed from the outbox is stored at once, what was applied is not.
+        let stored_to = found.unwrap_or(Offset(0));
+        let removals = self.past.iter().rev().map(|held| held.removed.range(..stored_to));
+        let mut held = removals.flat_map(|removed| {
+            let removed: BTreeSet<_> = removed.copied().collect();
+            let held = self.past.iter().enumerate().rev();
+            held.map(move |(at, held)| (at, Held { removed: removed.clone(), ..held.clone() }))
+        });
         let is_found = |held: &Held| held.next_offset == found && waiting == self.waiting_of(held);
-        let last = self.past.iter().rposition(is_found).expect("a part of a batch is there");
+        let found_as = held.find(|(_, held)| is_found(held));
+        let (last, now) = found_as.expect("a part of a batch is there");
         if cut_permille == 0 {
-            assert_eq!(found, end.next_offset, "a kill lost a batch");
-            assert_eq!(self.past[last].removed, end.removed, "a kill lost a removal");
+            assert!(last >= self.stored, "a kill lost what was stored");
+            assert_eq!(now.removed, end.removed, "a kill lost a removal");
         }
         self.past.truncate(last + 1);
-        self.now = self.past[last].clone();
+        self.stored = self.stored.min(last);
+        self.now = now;
         if found.is_none() {
             let effects_from = self.effects_from;
             self.inbox().set_effects_from(effects_from).unwrap();

@@ -1,0 +1,136 @@
+//! What was folded and is not in the store yet.
+
+use std::collections::{BTreeMap, HashMap};
+
+use fjall::OwnedWriteBatch;
+use models::{NotificationId, Offset, UserId};
+
+use crate::fold::Inbox;
+use crate::index_rows::IndexRows;
+use crate::meta::{META_KEY, Progress};
+use crate::outbox::{Waiting, outbox_key};
+use crate::overlay::Overlay;
+use crate::rows::{self, HeadRow, KnownId};
+use crate::spaces::Spaces;
+
+/// Rows that may be pending. Larger takes more memory, and storing them all at once holds up other
+/// partitions for longer; smaller, and one user's head is written more often.
+const MAX_ROWS: usize = 16 * 1024;
+
+/// What was folded and is not in the store yet: all that differs from what the store holds.
+pub(crate) struct Pending {
+    /// How far the partition is folded with it.
+    pub(crate) progress: Progress,
+    /// Ids that were looked up or came in.
+    pub(crate) ids: HashMap<NotificationId, KnownId>,
+    pub(crate) inboxes: HashMap<UserId, Inbox>,
+    pub(crate) index: IndexRows,
+    /// Rows of the outbox.
+    pub(crate) effects: Vec<(Offset, Vec<u8>)>,
+    /// What the store holds ends here.
+    stored_to: Offset,
+    /// About how many rows, and how large.
+    pub(crate) rows: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Pending {
+    /// Nothing is, with the store as far as this.
+    pub(crate) fn nothing(stored: Progress) -> Self {
+        Self {
+            progress: stored,
+            ids: HashMap::new(),
+            inboxes: HashMap::new(),
+            index: BTreeMap::new(),
+            effects: Vec::new(),
+            stored_to: stored.next_offset,
+            rows: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Whether it is to be stored before anything else is folded.
+    pub(crate) fn is_full(&self, max_bytes: u64) -> bool {
+        self.rows >= MAX_ROWS || self.bytes as u64 >= max_bytes
+    }
+
+    /// What is different in a user's inbox.
+    pub(crate) fn overlay(&self, user: &UserId) -> Option<Overlay> {
+        self.inboxes.get(user).map(|inbox| inbox.overlay.clone())
+    }
+
+    /// What the outbox has more with it.
+    pub(crate) fn waiting(&self) -> Waiting {
+        let mut waiting = Waiting::default();
+        for (_, row) in &self.effects {
+            waiting.add(row.len());
+        }
+        waiting
+    }
+
+    /// All rows that are different.
+    pub(crate) fn write(&self, spaces: &Spaces, rows: &mut OwnedWriteBatch) {
+        // Neighbours in the store one after the other.
+        let mut inboxes: Vec<_> = self.inboxes.iter().collect();
+        inboxes.sort_unstable_by_key(|(user_id, _)| *user_id);
+        for (user_id, inbox) in inboxes {
+            write_inbox(spaces, user_id, inbox, rows);
+        }
+        let new = |(_, known): &(&NotificationId, &KnownId)| known.offset >= self.stored_to;
+        let mut ids: Vec<_> = self.ids.iter().filter(new).collect();
+        ids.sort_unstable_by_key(|(id, _)| *id);
+        for (id, known) in ids {
+            rows.insert(&spaces.ids, id.as_bytes().as_slice(), known.write());
+        }
+        for (key, row) in &self.index {
+            match row {
+                Some(row) => rows.insert(&spaces.index, key.as_slice(), row.as_slice()),
+                None => rows.remove(&spaces.index, key.as_slice()),
+            }
+        }
+        for (offset, row) in &self.effects {
+            rows.insert(&spaces.outbox, outbox_key(*offset), row.as_slice());
+        }
+        rows.insert(&spaces.heads, META_KEY, self.progress.write());
+    }
+}
+
+fn write_inbox(spaces: &Spaces, user_id: &UserId, inbox: &Inbox, rows: &mut OwnedWriteBatch) {
+    let Inbox { overlay, stored_head, .. } = inbox;
+    let is_gone = |offset: &Offset| overlay.changed.get(offset) == Some(&None);
+    for (offset, row) in &overlay.new {
+        if !is_gone(offset) {
+            rows.insert(&spaces.entries, rows::entry_key(user_id, *offset), row.clone());
+        }
+    }
+    for (offset, state) in &overlay.changed {
+        let key = rows::state_key(user_id, *offset);
+        match state {
+            Some(state) => rows.insert(&spaces.entries, key, state.write()),
+            None if overlay.is_new(*offset) => {}
+            None => {
+                rows.remove(&spaces.entries, key);
+                rows.remove(&spaces.entries, rows::entry_key(user_id, *offset));
+            }
+        }
+    }
+    for (first, block) in &overlay.blocks {
+        let key = crate::index_rows::block_key(user_id, *first);
+        match block {
+            Some(block) => rows.insert(&spaces.index, key, block.write()),
+            None => rows.remove(&spaces.index, key),
+        }
+    }
+    if overlay.head == *stored_head {
+        return;
+    }
+    // A head that says nothing is no row, so that it makes no difference whether a notification and
+    // its end came in one batch.
+    if overlay.head == HeadRow::NOTHING {
+        rows.remove(&spaces.heads, user_id.as_str());
+    } else {
+        let mut row = Vec::with_capacity(24);
+        overlay.head.write(&mut row);
+        rows.insert(&spaces.heads, user_id.as_str(), row);
+    }
+}
