@@ -159,6 +159,10 @@ fn open_store(config: &Config) -> Result<Store, BuildError> {
     }
 }
 
+/// Partitions that store at once. The store takes one write at a time, so that more of them would only
+/// hold memory while they wait.
+const STORES_AT_ONCE: usize = 1;
+
 /// How long tasks may take to end: a batch in hand, and requests.
 const ENDING: Duration = Duration::from_secs(8);
 
@@ -237,8 +241,8 @@ impl Service {
         let mut views = Vec::new();
         let room = Room::new(self.config.fetched_bytes);
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        // One that waits for the disk leaves its processor to another.
-        let turns = Arc::new(Semaphore::new(2 * processors));
+        let turns = Arc::new(Semaphore::new(processors));
+        let store_turns = Arc::new(Semaphore::new(STORES_AT_ONCE));
         for partition in (0..topics.partitions).map(Partition) {
             let inbox = self.store.partition(partition, topics.topic_id)?;
             let (sender, status) = watch::channel(Status::starting(inbox.next_offset()));
@@ -255,6 +259,7 @@ impl Service {
                 metrics: self.counts.of(partition),
                 room: room.clone(),
                 turns: turns.clone(),
+                store_turns: store_turns.clone(),
                 expiry_period: self.config.expiry_period,
                 retention_period: self.config.retention_period,
                 end: end.clone(),

@@ -78,6 +78,8 @@ pub(crate) struct Follower {
     /// One for each partition that folds at once. More, and all of them take longer, and more memory;
     /// fewer, and partitions wait for one whose disk is slow.
     pub(crate) turns: Arc<Semaphore>,
+    /// One for each partition that stores at once.
+    pub(crate) store_turns: Arc<Semaphore>,
     pub(crate) expiry_period: Duration,
     pub(crate) retention_period: Duration,
     /// Ends it; it ends itself, and its siblings, once the topic is another one.
@@ -104,8 +106,19 @@ impl Follower {
     /// # Errors
     /// The store failed. What it holds is still right, so far as it goes.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let Self { partition, reader, inbox, outgoing, status, metrics, room, turns, end, .. } =
-            self;
+        let Self {
+            partition,
+            reader,
+            inbox,
+            outgoing,
+            status,
+            metrics,
+            room,
+            turns,
+            store_turns,
+            end,
+            ..
+        } = self;
         let (steps, queue) = mpsc::channel(QUEUED_FETCHES);
         let signals = Arc::new(Signals::default());
         let log = Log::new(partition, reader, outgoing.clone(), inbox.last_record());
@@ -129,6 +142,8 @@ impl Follower {
             signals,
             warnings: Warnings::default(),
             turns,
+            storing: None,
+            store_turns,
             sweep_at: Instant::now(),
             end: end.clone(),
         };

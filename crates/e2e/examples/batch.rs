@@ -4,7 +4,9 @@
 //! `batch <program> <broker> <folder with Kafka's jars> [lines] [rounds]`: 1,000,000 lines and 3
 //! rounds by default.
 //!
-//! First the producer alone; then with a consumer that folds, as fast as it goes; then at fixed rates.
+//! First the producer alone; then with a consumer that folds, as fast as it goes, beside
+//! ProducerPerformance alone and with Kafka's ConsumerPerformance reading along, which keeps nothing;
+//! then at fixed rates.
 //! Starts a producer and a consumer from `program`, with folders of their own that are removed
 //! afterwards, on a broker for trying things out.
 #![allow(clippy::print_stdout)]
@@ -61,8 +63,15 @@ async fn main() -> Result<()> {
     println!("with a consumer, nothing else: {}", others.times_for(Duration::from_secs(3)).await?);
     for _ in 0..rounds {
         let reference = kafka.both_sizes(lines).await?;
+        let read_along = kafka.read_along(lines).await?;
         let (rate, meanwhile) = publish_beside(&system, lines, None, &others).await?;
         println!("{}; meanwhile {meanwhile}", reference.beside(rate));
+        println!(
+            "ProducerPerformance of {EQUAL_BYTES} bytes while ConsumerPerformance reads along \
+             {read_along:.0}/s: {:.2} of itself alone, batch {:.2} of that",
+            read_along / reference.equal,
+            rate / read_along
+        );
         print_memory(&mut system, &[Part::Producer, Part::Consumer])?;
         caught_up(&system).await?;
     }
@@ -78,6 +87,9 @@ async fn main() -> Result<()> {
 /// Lines a second, where the client holds itself back.
 const PACES: [u64; 3] = [80_000, 60_000, 40_000];
 const PACED_SECONDS: u64 = 8;
+
+/// How long Kafka's consumer may take to be there.
+const JVM_START: Duration = Duration::from_secs(5);
 
 /// Where ProducerPerformance runs.
 struct Kafka {
@@ -121,6 +133,23 @@ impl Kafka {
         let small = self.producer_performance(records, MESSAGE_BYTES).await?;
         let equal = self.producer_performance(records, EQUAL_BYTES).await?;
         Ok(Reference { small, equal })
+    }
+
+    /// What ProducerPerformance sends a second of the equal size while ConsumerPerformance reads what
+    /// comes.
+    async fn read_along(&self, records: u64) -> Result<f64> {
+        let mut command = self.java("org.apache.kafka.tools.ConsumerPerformance");
+        command.args(["--bootstrap-server", &self.broker, "--topic", TOPIC, "--from-latest"]);
+        command.args(["--num-records", &records.to_string(), "--timeout", "20000"]);
+        let reading = async { run(command, "", LONG).await?.success() };
+        let sending = async {
+            // It has to be there before the first record.
+            tokio::time::sleep(JVM_START).await;
+            self.producer_performance(records, EQUAL_BYTES).await
+        };
+        let (read, sent) = tokio::join!(reading, sending);
+        read?;
+        sent
     }
 
     /// Records a second, as it says itself.

@@ -28,12 +28,12 @@ const MAX_ROWS: usize = 10_000;
 pub(crate) fn due(shared: &Shared, now: Timestamp, limit: usize) -> Result<Vec<Due>, InboxError> {
     let partition = shared.partition;
     let keys = index::due_keys_to(now);
-    let (view, pending) = shared.view(|pending| Some(index::cut(&pending.index, keys.clone())))?;
+    let (view, pending) = shared.view(|unstored| unstored.index(keys.clone()))?;
     let mut found = Vec::new();
     let log_start = view.progress.map_or(Offset(0), |progress| progress.log_start);
     let unreadable = || InboxError::UnreadableRow { partition, keyspace: INDEX };
     let stored = view.snapshot.range(&view.spaces.index, keys);
-    for row in index::with(stored, pending.unwrap_or_default()).take(MAX_ROWS) {
+    for row in index::with(stored, pending).take(MAX_ROWS) {
         if found.len() == limit {
             break;
         }
@@ -43,7 +43,7 @@ pub(crate) fn due(shared: &Shared, now: Timestamp, limit: usize) -> Result<Vec<D
             std::str::from_utf8(&user).ok().and_then(|id| id.parse().ok());
         let user_id = user_id.ok_or_else(unreadable)?;
         // As it is by now: what ended meanwhile is not due any more.
-        let (view, overlay) = shared.view(|pending| pending.overlay(&user_id))?;
+        let (view, overlay) = shared.view(|unstored| unstored.overlay(&user_id))?;
         let scan =
             Scan { partition, snapshot: &view.snapshot, spaces: &view.spaces, user: &user_id };
         let overlay = overlay.map_or_else(|| scan.head().map(Overlay::nothing), Ok)?;

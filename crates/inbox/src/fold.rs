@@ -9,7 +9,9 @@ use std::iter::Peekable;
 use std::vec::IntoIter;
 
 use fjall::{Database, OwnedWriteBatch, Snapshot};
-use models::{DeadReason, Event, Offset, Place, Record, Undecodable, UnreadableRange, UserId};
+use models::{
+    DeadReason, Event, NotificationId, Offset, Place, Record, Undecodable, UnreadableRange, UserId,
+};
 
 use crate::batch::{Applied, Batch};
 use crate::meta::Progress;
@@ -28,8 +30,20 @@ pub(crate) struct Ground<'a> {
     pub(crate) spaces: &'a Spaces,
     /// What the store holds; nobody else writes what is read of it.
     pub(crate) snapshot: &'a Snapshot,
+    /// What it will hold in addition.
+    pub(crate) storing: Option<&'a Pending>,
     pub(crate) block_entries: u64,
     pub(crate) is_home: &'a dyn Fn(&UserId) -> bool,
+}
+
+impl Ground<'_> {
+    /// What is known under an event's id, but for what is folded now.
+    fn known(&self, id: NotificationId) -> Result<Option<KnownId>, InboxError> {
+        match self.storing.and_then(|storing| storing.ids.get(&id)) {
+            Some(known) => Ok(Some(*known)),
+            None => self.spaces.known(self.home.partition, self.snapshot, id),
+        }
+    }
 }
 
 /// What of a batch is still to be folded.

@@ -3,7 +3,7 @@
 //! Any change here is a new [`crate::FOLD_VERSION`].
 
 use std::collections::BTreeMap;
-use std::ops::{Range, RangeBounds, RangeInclusive};
+use std::ops::{Range, RangeInclusive};
 
 use fjall::Slice;
 use models::{Offset, Timestamp, UserId};
@@ -21,11 +21,6 @@ const PURGE: u8 = b'P';
 
 /// Rows of the index that are different from those in the store; none: the row is no more.
 pub(crate) type IndexRows = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
-
-/// Those with keys in this range.
-pub(crate) fn cut(rows: &IndexRows, keys: impl RangeBounds<Vec<u8>>) -> IndexRows {
-    rows.range(keys).map(|(key, row)| (key.clone(), row.clone())).collect()
-}
 
 /// What the store holds, with what is different, in the order of the keys.
 pub(crate) fn with(

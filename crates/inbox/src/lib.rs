@@ -27,13 +27,16 @@
 //! Blocks, floors and the sweep: `docs/adr/0005-blocks.md`.
 //!
 //! # What survives what
-//! Everything that one [`PartitionInbox::apply`] writes is one batch of fjall's journal, closed by
-//! a checksum: after a crash it is there as a whole or not at all, in all five keyspaces, and
-//! batches are there in the order they were written.
+//! What [`PartitionInbox::apply`] folds is pending, in memory: readers see it, the store does not
+//! hold it yet. [`PartitionInbox::store`] and [`Storing::run`] write it, all of it or a part that ends
+//! with a record, as one batch of fjall's journal, closed by a checksum: after a crash it is there as a
+//! whole or not at all, in all five keyspaces, and batches are there in the order they were written.
+//! `docs/adr/0007-pending.md`.
 //!
 //! | when | what is there afterwards |
 //! | --- | --- |
-//! | `kill -9` | every batch whose `apply` returned: it was handed to the operating system |
+//! | the handle is dropped | everything |
+//! | `kill -9` | all that was stored: it was handed to the operating system |
 //! | power loss | every batch before the last [`Store::persist`], perhaps later ones, never with a hole; a batch whose bytes arrived in part is cut off, or, where its checksum tells, the store does not open ([`InboxError::Damaged`]) |
 //!
 //! Whatever is missing is folded again from the log, from [`PartitionInbox::next_offset`] on.
@@ -77,4 +80,4 @@ pub use outbox::{Drain, DrainProgress, Outbox, Waiting};
 pub use query::{Query, Status};
 pub use reader::{Entry, Head, Json, Page, PartitionReader};
 pub use store::Store;
-pub use writer::PartitionInbox;
+pub use writer::{PartitionInbox, Storing};

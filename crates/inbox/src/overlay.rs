@@ -38,6 +38,13 @@ impl Overlay {
         Self { head, new: Vec::new(), changed: BTreeMap::new(), blocks: BTreeMap::new() }
     }
 
+    /// Leaves out what is in the store by now: all that was different below this offset.
+    pub(crate) fn leave_out(&mut self, stored: &Self, below: Offset) {
+        self.new.drain(..self.new.partition_point(|(offset, _)| *offset < below));
+        self.changed.retain(|offset, state| stored.changed.get(offset) != Some(state));
+        self.blocks.retain(|first, block| stored.blocks.get(first) != Some(block));
+    }
+
     pub(crate) fn is_new(&self, offset: Offset) -> bool {
         self.new_at(offset).is_some()
     }

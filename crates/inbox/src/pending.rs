@@ -1,6 +1,7 @@
 //! What was folded and is not in the store yet.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::ops::RangeBounds;
 
 use fjall::OwnedWriteBatch;
 use models::{NotificationId, Offset, UserId};
@@ -13,8 +14,8 @@ use crate::overlay::Overlay;
 use crate::rows::{self, HeadRow, KnownId};
 use crate::spaces::Spaces;
 
-/// Rows that may be pending. Larger takes more memory, and storing them all at once holds up other
-/// partitions for longer; smaller, and one user's head is written more often.
+/// Rows that may be pending. Larger takes more memory, and a `kill -9` has more to be folded again;
+/// smaller, and one user's head is written more often, and folding waits for storing.
 const MAX_ROWS: usize = 16 * 1024;
 
 /// What was folded and is not in the store yet: all that differs from what the store holds.
@@ -27,36 +28,82 @@ pub(crate) struct Pending {
     pub(crate) index: IndexRows,
     /// Rows of the outbox.
     pub(crate) effects: Vec<(Offset, Vec<u8>)>,
-    /// What the store holds ends here.
-    stored_to: Offset,
+    /// What comes before it ends here.
+    begins_at: Offset,
     /// About how many rows, and how large.
     pub(crate) rows: usize,
     pub(crate) bytes: usize,
 }
 
+/// All that the store does not hold yet: what is being stored, and what was folded since.
+#[derive(Clone, Copy)]
+pub(crate) struct Unstored<'a> {
+    pub(crate) storing: Option<&'a Pending>,
+    pub(crate) pending: Option<&'a Pending>,
+}
+
+impl<'a> Unstored<'a> {
+    fn newest_first(self) -> impl Iterator<Item = &'a Pending> {
+        self.pending.into_iter().chain(self.storing)
+    }
+
+    pub(crate) fn progress(self) -> Option<Progress> {
+        self.newest_first().next().map(|pending| pending.progress)
+    }
+
+    pub(crate) fn has_effects(self) -> bool {
+        self.newest_first().any(|pending| !pending.effects.is_empty())
+    }
+
+    pub(crate) fn known(self, id: NotificationId) -> Option<KnownId> {
+        self.newest_first().find_map(|pending| pending.ids.get(&id)).copied()
+    }
+
+    /// What is different in a user's inbox.
+    pub(crate) fn overlay(self, user: &UserId) -> Option<Overlay> {
+        let inbox = self.newest_first().find_map(|pending| pending.inboxes.get(user));
+        inbox.map(|inbox| inbox.overlay.clone())
+    }
+
+    /// Rows of the index with keys in this range.
+    pub(crate) fn index(self, keys: impl RangeBounds<Vec<u8>> + Clone) -> IndexRows {
+        let mut rows = IndexRows::new();
+        for pending in self.storing.into_iter().chain(self.pending) {
+            let range = pending.index.range(keys.clone());
+            rows.extend(range.map(|(key, row)| (key.clone(), row.clone())));
+        }
+        rows
+    }
+}
+
 impl Pending {
-    /// Nothing is, with the store as far as this.
-    pub(crate) fn nothing(stored: Progress) -> Self {
+    /// Nothing is, with all else as far as this.
+    pub(crate) fn nothing(before: Progress) -> Self {
         Self {
-            progress: stored,
+            progress: before,
             ids: HashMap::new(),
             inboxes: HashMap::new(),
-            index: BTreeMap::new(),
+            index: IndexRows::new(),
             effects: Vec::new(),
-            stored_to: stored.next_offset,
+            begins_at: before.next_offset,
             rows: 0,
             bytes: 0,
         }
     }
 
-    /// Whether it is to be stored before anything else is folded.
-    pub(crate) fn is_full(&self, max_bytes: u64) -> bool {
-        self.rows >= MAX_ROWS || self.bytes as u64 >= max_bytes
+    /// How much it is; 1: no more may be pending.
+    pub(crate) fn share(&self, max_bytes: usize) -> f64 {
+        let (rows, bytes) = (self.rows as f64, self.bytes as f64);
+        (rows / MAX_ROWS as f64).max(bytes / max_bytes as f64)
     }
 
-    /// What is different in a user's inbox.
-    pub(crate) fn overlay(&self, user: &UserId) -> Option<Overlay> {
-        self.inboxes.get(user).map(|inbox| inbox.overlay.clone())
+    /// Leaves out what was stored meanwhile.
+    pub(crate) fn leave_out(&mut self, stored: &Self) {
+        for (user_id, inbox) in &mut self.inboxes {
+            if let Some(stored_inbox) = stored.inboxes.get(user_id) {
+                inbox.overlay.leave_out(&stored_inbox.overlay, stored.progress.next_offset);
+            }
+        }
     }
 
     /// What the outbox has more with it.
@@ -68,6 +115,11 @@ impl Pending {
         waiting
     }
 
+    /// About how many rows [`Self::write`] writes.
+    pub(crate) fn len(&self) -> usize {
+        2 * self.rows + self.inboxes.len() + 1
+    }
+
     /// All rows that are different.
     pub(crate) fn write(&self, spaces: &Spaces, rows: &mut OwnedWriteBatch) {
         // Neighbours in the store one after the other.
@@ -76,7 +128,7 @@ impl Pending {
         for (user_id, inbox) in inboxes {
             write_inbox(spaces, user_id, inbox, rows);
         }
-        let new = |(_, known): &(&NotificationId, &KnownId)| known.offset >= self.stored_to;
+        let new = |(_, known): &(&NotificationId, &KnownId)| known.offset >= self.begins_at;
         let mut ids: Vec<_> = self.ids.iter().filter(new).collect();
         ids.sort_unstable_by_key(|(id, _)| *id);
         for (id, known) in ids {

@@ -107,11 +107,8 @@ impl PartitionReader {
     /// [`InboxError::NotOpen`], [`InboxError::UnreadableRow`], [`InboxError::Failed`].
     pub fn one(&self, user: &UserId, id: NotificationId) -> Result<Option<Entry>, InboxError> {
         let partition = self.shared.partition;
-        let (view, pending) = self.shared.view(|pending| {
-            let known = pending.ids.get(&id).copied();
-            Some((known, pending.overlay(user)))
-        })?;
-        let (known, overlay) = pending.unwrap_or_default();
+        let (view, (known, overlay)) =
+            self.shared.view(|unstored| (unstored.known(id), unstored.overlay(user)))?;
         let known = match known {
             Some(known) => Some(known),
             None => view.spaces.known(partition, &view.snapshot, id)?,
@@ -139,11 +136,10 @@ impl PartitionReader {
         user: &UserId,
         first: Offset,
     ) -> Result<Option<Vec<RecentChange>>, InboxError> {
-        let (view, pending) = self.shared.view(|pending| {
-            let changes = index::cut(&pending.index, index::change_keys_from(user, first));
-            Some((changes, pending.overlay(user)))
+        let (view, (changes, overlay)) = self.shared.view(|unstored| {
+            let changes = unstored.index(index::change_keys_from(user, first));
+            (changes, unstored.overlay(user))
         })?;
-        let (changes, overlay) = pending.unwrap_or_default();
         Look::new(self.inside(&view, user), &view, overlay)?.changes_from(first, changes)
     }
 
@@ -161,7 +157,7 @@ impl PartitionReader {
     }
 
     fn view(&self, user: &UserId) -> Result<(View, Option<Overlay>), InboxError> {
-        self.shared.view(|pending| pending.overlay(user))
+        self.shared.view(|unstored| unstored.overlay(user))
     }
 
     fn inside<'a>(&self, view: &'a View, user: &'a UserId) -> Scan<'a> {

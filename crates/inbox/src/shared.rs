@@ -10,7 +10,7 @@ use crate::InboxError;
 use crate::fold;
 use crate::meta::Progress;
 use crate::outbox::Waiting;
-use crate::pending::Pending;
+use crate::pending::{Pending, Unstored};
 use crate::spaces::Spaces;
 
 /// What a partition's writer and its readers share.
@@ -42,11 +42,15 @@ struct State {
     spaces: Option<Arc<Spaces>>,
     /// How far the store is; none: it holds nothing.
     stored: Option<Progress>,
-    /// What the store does not hold yet.
+    /// What was folded since.
     pending: Option<Pending>,
+    /// What of it is being stored.
+    storing: Option<Arc<Pending>>,
     /// What the store held before that. Some while there is something pending, and while something
     /// is stored.
     base: Option<Snapshot>,
+    /// Something could not be stored, and nothing is to be folded on top of what is lost.
+    has_failed: bool,
     /// What the outbox holds.
     waiting: Waiting,
     /// The outbox holds nothing below it.
@@ -72,19 +76,27 @@ impl State {
     /// Nothing is pending any more.
     fn settle(&mut self) {
         self.pending = None;
+        self.storing = None;
         self.base = None;
     }
 
-    fn progress(&self) -> Option<Progress> {
-        self.pending.as_ref().map(|pending| pending.progress).or(self.stored)
+    /// What was pending is lost.
+    fn fail(&mut self) {
+        self.settle();
+        self.has_failed = true;
     }
 
-    /// How far effects are in the store.
+    fn unstored(&self) -> Unstored<'_> {
+        Unstored { storing: self.storing.as_deref(), pending: self.pending.as_ref() }
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        self.unstored().progress().or(self.stored)
+    }
+
+    /// How far all effects are in the store.
     fn with_effects(&self) -> Option<Progress> {
-        match &self.pending {
-            Some(pending) if !pending.effects.is_empty() => self.stored,
-            Some(_) | None => self.progress(),
-        }
+        if self.unstored().has_effects() { self.stored } else { self.progress() }
     }
 }
 
@@ -97,20 +109,22 @@ impl Shared {
         waiting: Waiting,
     ) -> Self {
         let (spaces, drained_to) = (Some(Arc::new(spaces)), Offset(0));
-        let state = State { spaces, stored, pending: None, base: None, waiting, drained_to };
+        let (pending, storing, base, has_failed) = (None, None, None, false);
+        let state =
+            State { spaces, stored, pending, storing, base, has_failed, waiting, drained_to };
         Self { partition, database, writing: Mutex::default(), state: Mutex::new(state) }
     }
 
-    /// The partition at this moment, and what `pick` takes of what is pending.
+    /// The partition at this moment, and what `pick` takes of what the store does not hold yet.
     pub(crate) fn view<T>(
         &self,
-        pick: impl FnOnce(&Pending) -> Option<T>,
-    ) -> Result<(View, Option<T>), InboxError> {
+        pick: impl FnOnce(Unstored<'_>) -> T,
+    ) -> Result<(View, T), InboxError> {
         let state = self.state.lock();
         let spaces = self.spaces_of(&state)?;
         let snapshot = state.base.clone().unwrap_or_else(|| self.database.snapshot());
         let (progress, drained_to) = (state.progress(), state.drained_to);
-        let picked = state.pending.as_ref().and_then(pick);
+        let picked = pick(state.unstored());
         Ok((View { spaces, snapshot, progress, drained_to }, picked))
     }
 
@@ -132,6 +146,7 @@ impl Shared {
         let state = self.state.lock();
         (state.with_effects(), state.waiting)
     }
+
     pub(crate) fn spaces(&self) -> Result<Arc<Spaces>, InboxError> {
         self.spaces_of(&self.state.lock())
     }
@@ -143,63 +158,93 @@ impl Shared {
     pub(crate) fn fold<T>(
         &self,
         nothing: Progress,
-        fold: impl FnOnce(&Spaces, &Snapshot, &mut Pending) -> Result<T, InboxError>,
+        fold: impl FnOnce(&Spaces, &Snapshot, Option<&Pending>, &mut Pending) -> Result<T, InboxError>,
     ) -> Result<T, InboxError> {
         let mut state = self.state.lock();
-        let State { spaces, stored, pending, base, .. } = &mut *state;
-        let spaces = spaces.as_deref().ok_or(self.not_open())?;
+        let before = state.progress().unwrap_or(nothing);
+        let State { spaces, pending, storing, base, has_failed, .. } = &mut *state;
+        let spaces = spaces.as_deref().filter(|_| !*has_failed).ok_or(self.not_open())?;
         let base = base.get_or_insert_with(|| self.database.snapshot());
-        let pending_now =
-            pending.get_or_insert_with(|| Pending::nothing(stored.unwrap_or(nothing)));
-        let result = fold(spaces, base, pending_now);
+        let pending = pending.get_or_insert_with(|| Pending::nothing(before));
+        let result = fold(spaces, base, storing.as_deref(), pending);
         if result.is_err() {
-            state.settle();
+            state.fail();
         }
         result
     }
 
-    /// How many rows are pending, and how large they are.
-    pub(crate) fn is_full(&self, max_bytes: u64) -> bool {
-        self.state.lock().pending.as_ref().is_some_and(|pending| pending.is_full(max_bytes))
+    /// How much is pending, without what is being stored.
+    pub(crate) fn pending_share(&self, max_bytes: usize) -> f64 {
+        self.state.lock().pending.as_ref().map_or(0.0, |pending| pending.share(max_bytes))
     }
 
-    /// Whether effects are pending.
     pub(crate) fn has_effects(&self) -> bool {
-        self.state.lock().pending.as_ref().is_some_and(|pending| !pending.effects.is_empty())
+        self.state.lock().unstored().has_effects()
     }
 
-    /// Stores what is pending. If that fails nothing is pending any more.
-    pub(crate) fn store(&self) -> Result<(), InboxError> {
+    /// What is pending is to be stored, if there is something and nothing else is.
+    pub(crate) fn begin_store(&self) -> bool {
         let mut state = self.state.lock();
-        let Some(pending) = &state.pending else { return Ok(()) };
-        let (to, new) = (pending.progress, pending.waiting());
-        if Some(to) == state.stored {
-            state.settle();
-            return Ok(());
+        if state.storing.is_some() {
+            return false;
         }
-        let mut rows = fold::batch(&self.database, 2 * pending.rows + pending.inboxes.len() + 1);
-        pending.write(&*self.spaces_of(&state)?, &mut rows);
-        drop(state);
-        self.commit(rows, to, new)
+        state.storing = state.pending.take().map(Arc::new);
+        state.storing.is_some()
     }
 
-    /// Commits the batch, which puts this much into the outbox; readers see it as a whole once this
-    /// returned, and never if it failed. Nothing is pending any more.
-    pub(crate) fn commit(
-        &self,
-        batch: OwnedWriteBatch,
-        to: Progress,
-        new: Waiting,
-    ) -> Result<(), InboxError> {
+    /// Stores what is to be stored.
+    pub(crate) fn finish_store(&self) -> Result<(), InboxError> {
         let _writing = self.writing.lock();
-        self.state.lock().base.get_or_insert_with(|| self.database.snapshot());
-        let result = batch.commit();
+        let (spaces, storing) = {
+            let state = self.state.lock();
+            let Some(storing) = &state.storing else { return Ok(()) };
+            (self.spaces_of(&state)?, Arc::clone(storing))
+        };
+        self.write(&spaces, &storing)
+    }
+
+    /// Stores all that is pending. If that fails nothing is pending any more.
+    pub(crate) fn store(&self) -> Result<(), InboxError> {
+        self.finish_store()?;
+        if self.begin_store() { self.finish_store() } else { Ok(()) }
+    }
+
+    /// Writes what is to be stored; then it is no longer pending.
+    fn write(&self, spaces: &Spaces, storing: &Pending) -> Result<(), InboxError> {
+        let is_news = self.state.lock().stored != Some(storing.progress);
+        let mut rows = fold::batch(&self.database, storing.len());
+        if is_news {
+            storing.write(spaces, &mut rows);
+        }
+        let result = rows.commit();
         let mut state = self.state.lock();
-        state.settle();
-        result.map_err(InboxError::failed(self.partition, "commit"))?;
-        state.stored = Some(to);
+        if let Err(error) = result {
+            state.fail();
+            return Err(InboxError::failed(self.partition, "commit")(error));
+        }
+        let new = storing.waiting();
         state.waiting.rows += new.rows;
         state.waiting.bytes += new.bytes;
+        state.stored = Some(storing.progress);
+        state.storing = None;
+        let State { pending, base, .. } = &mut *state;
+        *base = pending.as_mut().map(|pending| {
+            pending.leave_out(storing);
+            self.database.snapshot()
+        });
+        Ok(())
+    }
+
+    /// Commits a batch while nothing is pending; readers see it as a whole once this returned, and
+    /// never if it failed.
+    pub(crate) fn commit(&self, batch: OwnedWriteBatch, to: Progress) -> Result<(), InboxError> {
+        let _writing = self.writing.lock();
+        self.state.lock().base = Some(self.database.snapshot());
+        let result = batch.commit();
+        let mut state = self.state.lock();
+        state.base = None;
+        result.map_err(InboxError::failed(self.partition, "commit"))?;
+        state.stored = Some(to);
         Ok(())
     }
 
@@ -243,7 +288,9 @@ impl Shared {
 
     /// Starts again from nothing.
     pub(crate) fn start(&self, spaces: Spaces) {
-        self.state.lock().spaces = Some(Arc::new(spaces));
+        let mut state = self.state.lock();
+        state.spaces = Some(Arc::new(spaces));
+        state.has_failed = false;
     }
 
     fn spaces_of(&self, state: &State) -> Result<Arc<Spaces>, InboxError> {

@@ -7,7 +7,6 @@ use models::{Offset, UserId};
 use crate::batch::{Applied, Batch};
 use crate::fold::{self, Ground, Rest};
 use crate::meta::{META_KEY, Progress};
-use crate::outbox::Waiting;
 use crate::shared::Shared;
 use crate::spaces::Home;
 use crate::store::Hold;
@@ -22,6 +21,22 @@ pub struct PartitionInbox {
     /// For the first batch; from then on it is in the meta row.
     effects_from: Offset,
     sweep: Sweep,
+}
+
+/// What is being stored.
+pub struct Storing {
+    shared: Arc<Shared>,
+}
+
+impl Storing {
+    /// Stores it; if that was done meanwhile, nothing.
+    ///
+    /// # Errors
+    /// [`InboxError::NotOpen`], [`InboxError::Failed`]: what was pending is lost, and
+    /// [`PartitionInbox::next_offset`] is where the store ends.
+    pub fn run(self) -> Result<(), InboxError> {
+        self.shared.finish_store()
+    }
 }
 
 impl PartitionInbox {
@@ -107,14 +122,14 @@ impl PartitionInbox {
         is_home: &dyn Fn(&UserId) -> bool,
     ) -> Result<Applied, InboxError> {
         let (home, database) = (self.home, &self.shared.database);
-        let store = &self.hold.store;
-        let block_entries = store.block_entries();
+        let block_entries = self.hold.store.block_entries();
         let nothing = Progress::nothing(self.effects_from);
-        let applied = self.shared.fold(nothing, |spaces, snapshot, pending| {
-            let ground = Ground { home, database, spaces, snapshot, block_entries, is_home };
+        let applied = self.shared.fold(nothing, |spaces, snapshot, storing, pending| {
+            let ground =
+                Ground { home, database, spaces, snapshot, storing, block_entries, is_home };
             rest.fold_some(&ground, pending)
         })?;
-        if self.shared.is_full(store.max_pending_bytes()) {
+        if self.pending_share() >= 1.0 {
             self.shared.store()?;
         }
         Ok(applied)
@@ -127,6 +142,18 @@ impl PartitionInbox {
     /// [`Self::next_offset`] is where the store ends.
     pub fn store(&mut self) -> Result<(), InboxError> {
         self.shared.store()
+    }
+
+    /// How much is pending, without what is being stored; with 1 and more, [`Self::apply`] stores it
+    /// itself.
+    pub fn pending_share(&self) -> f64 {
+        self.shared.pending_share(self.hold.store.max_pending_bytes())
+    }
+
+    /// Begins to store what is pending, if nothing else is being stored. More can be applied while
+    /// [`Storing::run`] is under way in another thread.
+    pub fn begin_store(&mut self) -> Option<Storing> {
+        self.shared.begin_store().then(|| Storing { shared: Arc::clone(&self.shared) })
     }
 
     /// What the log still holds begins here: notifications below it are no longer shown or counted.
@@ -145,7 +172,7 @@ impl PartitionInbox {
         let mut rows = fold::batch(&self.shared.database, 1);
         rows.insert(&spaces.heads, META_KEY, progress.write());
         self.sweep = Sweep::default();
-        self.shared.commit(rows, progress, Waiting::default())
+        self.shared.commit(rows, progress)
     }
 
     /// Removes rows that are not shown any more, about `max_rows` of them; whether there is more to
@@ -163,12 +190,13 @@ impl PartitionInbox {
             database,
             spaces: &spaces,
             snapshot: &database.snapshot(),
+            storing: None,
             block_entries: self.hold.store.block_entries(),
             is_home: &|_| true,
         };
         let swept = sweep::step(&ground, &self.sweep, progress, max_rows)?;
         let Some((rows, next)) = swept else { return Ok(false) };
-        self.shared.commit(rows, progress, Waiting::default())?;
+        self.shared.commit(rows, progress)?;
         self.sweep = next;
         Ok(true)
     }

@@ -23,7 +23,9 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0..20usize, 0..6usize).prop_map(|(new, again)| Step::Apply { new, again }),
         1 => (0..1000usize, 0..6usize)
             .prop_map(|(from_permille, items)| Step::Replay { from_permille, items }),
-        2 => Just(Step::Store),
+        1 => Just(Step::Store),
+        3 => Just(Step::BeginStore),
+        2 => Just(Step::FinishStore),
         1 => Just(Step::Gap),
         4 => (0..2000usize, any::<bool>())
             .prop_map(|(max_bytes, is_removed)| Step::Drain { max_bytes, is_removed }),
@@ -41,7 +43,9 @@ fn long_step() -> impl Strategy<Value = Step> {
         12 => (0..20usize, 0..6usize).prop_map(|(new, again)| Step::Apply { new, again }),
         1 => (0..1000usize, 0..6usize)
             .prop_map(|(from_permille, items)| Step::Replay { from_permille, items }),
-        2 => Just(Step::Store),
+        1 => Just(Step::Store),
+        3 => Just(Step::BeginStore),
+        2 => Just(Step::FinishStore),
         1 => Just(Step::Reopen),
         1 => Just(Step::Lose { knows_progress: true }),
         1 => Just(Step::Crash { cut_permille: 0 }),

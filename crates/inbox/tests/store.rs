@@ -246,9 +246,10 @@ fn what_cannot_be_stored_is_not_applied() {
     apply(&mut inbox, 0..4);
     // The next table has no folder to be written to; after that fjall refuses every write.
     std::fs::remove_dir_all(folder.path().join("keyspaces")).unwrap();
+    let next = |at: i64| batch(records(at..at + 4), Offset(at + 4));
     let failed_at = (4..100_000).step_by(4).find(|at| {
-        let applied = inbox.apply(batch(records(*at..at + 4), Offset(at + 4)), &is_home);
-        let result = applied.and_then(|_| inbox.store());
+        inbox.apply(next(*at), &is_home).unwrap();
+        let result = inbox.begin_store().unwrap().run();
         assert!(result.is_ok() || matches!(result, Err(InboxError::Failed { .. })));
         result.is_err()
     });
@@ -257,6 +258,9 @@ fn what_cannot_be_stored_is_not_applied() {
     assert_eq!(inbox.last_record().unwrap().offset, Offset(at - 1));
     let head = reader.head(&users()[0]).unwrap();
     assert_eq!((head.total_count, head.next_offset), (at as u64 / 4, Some(Offset(at))));
+    // What comes behind what was lost is not applied on top of what is there.
+    assert!(is_not_open(inbox.apply(next(at + 4), &is_home)));
+    assert_eq!(inbox.next_offset(), Some(Offset(at)));
     assert!(matches!(store.persist(), Err(InboxError::Persist { .. })));
 }
 

@@ -11,14 +11,13 @@ use tokio_util::sync::CancellationToken;
 use super::log::{Begin, FETCH_BYTES, Found, Log};
 use super::room::{Room, Taken};
 
-/// Records that came at once at the end of the log and show that it grows fast. More, and batches stay
-/// small where large ones would cost half as much a record; fewer, and [`GATHERING`] delays what came
-/// alone.
+/// Records that came at once at the end of the log and show that it grows fast. More, and fetches stay
+/// small where large ones would cost less a record; fewer, and [`GATHERING`] delays what came alone.
 const MANY_RECORDS: usize = 30;
 
 /// How long such a log may grow before it is asked again. Longer, and commands wait for longer; shorter,
-/// and fetches bring less, each record costs more, and under load they wait for longer as well.
-const GATHERING: Duration = Duration::from_millis(15);
+/// and fetches bring less, and each record costs more.
+const GATHERING: Duration = Duration::from_millis(4);
 
 /// What the fetching half tells the applying half.
 pub(super) enum Step {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use inbox::{Applied, PartitionInbox};
+use inbox::{Applied, InboxError, PartitionInbox};
 use kafka::Fetched;
 use models::Offset;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +29,13 @@ const APPLY_TIMEOUT: Duration = Duration::from_secs(120);
 /// takes dead letters and relays: nothing is dropped. Larger takes more disk; smaller, and a topic
 /// full of foreign records is read in smaller steps.
 const MAX_OUTBOX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The share of what may be pending with which it is worth storing. Larger, and more is to be folded
+/// again after a `kill -9`; smaller, and one user's head is written more often.
+const WORTH_STORING: f64 = 0.125;
+
+/// The share with which nothing is applied until it is stored.
+const MUCH_PENDING: f64 = 0.5;
 
 /// Rows that the sweep removes at once. Larger, and a record that comes meanwhile waits longer;
 /// smaller, and what retention cut stays on disk for longer.
@@ -50,6 +58,10 @@ pub(super) struct Fold {
     pub(super) warnings: Warnings,
     /// One for each that folds at once.
     pub(super) turns: Arc<Semaphore>,
+    /// What is being stored.
+    pub(super) storing: Option<JoinHandle<Result<(), InboxError>>>,
+    /// One for each that stores at once.
+    pub(super) store_turns: Arc<Semaphore>,
     /// When to sweep next, if nothing else is to be done.
     pub(super) sweep_at: Instant,
     pub(super) end: CancellationToken,
@@ -90,8 +102,38 @@ impl Fold {
             };
             self = self.apply(batch).await?;
             drop(turn);
+            self.store().await?;
         }
         self.status.send_modify(|status| status.state = State::Draining);
+        self.on_disk(|fold| fold.inbox.store()).await?;
+        Ok(())
+    }
+
+    /// Has what is pending stored while more is applied; where that is much, it waits for its turn.
+    async fn store(&mut self) -> anyhow::Result<()> {
+        let share = self.inbox.pending_share();
+        let is_storing = self.storing.as_ref().is_some_and(|storing| !storing.is_finished());
+        if share < WORTH_STORING || (share < MUCH_PENDING && is_storing) {
+            return Ok(());
+        }
+        if let Some(storing) = self.storing.take() {
+            storing.await.context("a thread ended")??;
+        }
+        let turns = self.store_turns.clone();
+        let turn = match turns.clone().try_acquire_owned() {
+            Ok(turn) => Some(turn),
+            Err(_) if share < MUCH_PENDING => return Ok(()),
+            // It is never closed.
+            Err(_) => turns.acquire_owned().await.ok(),
+        };
+        self.storing = self.inbox.begin_store().map(|storing| {
+            tokio::task::spawn_blocking(move || {
+                let stored = storing.run();
+                drop(turn);
+                // What is applied next fails as well, and may be noticed first.
+                stored.inspect_err(|error| tracing::error!(%error, "storing failed"))
+            })
+        });
         Ok(())
     }
 
@@ -204,7 +246,7 @@ impl Fold {
     /// Does something that blocks on a thread that may.
     async fn on_disk<T: Send + 'static>(
         mut self,
-        work: impl FnOnce(&mut Self) -> Result<T, inbox::InboxError> + Send + 'static,
+        work: impl FnOnce(&mut Self) -> Result<T, InboxError> + Send + 'static,
     ) -> anyhow::Result<(Self, T)> {
         let working = tokio::task::spawn_blocking(move || {
             let done = work(&mut self);

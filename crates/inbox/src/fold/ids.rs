@@ -34,27 +34,25 @@ impl<'a> Ids<'a> {
         id: NotificationId,
         new: KnownId,
     ) -> Result<Option<KnownId>, InboxError> {
-        let Ground { home, spaces, snapshot, .. } = self.ground;
         let vacant = match self.seen.entry(id) {
             Entry::Occupied(seen) => return Ok(Some(*seen.get())),
             Entry::Vacant(vacant) => vacant,
         };
-        let stored = if id.sorts_by_time() && id > self.highest {
+        let before = if id.sorts_by_time() && id > self.highest {
             self.highest = id;
             None
         } else {
-            spaces.known(home.partition, snapshot, id)?
+            self.ground.known(id)?
         };
-        vacant.insert(stored.unwrap_or(new));
-        Ok(stored)
+        vacant.insert(before.unwrap_or(new));
+        Ok(before)
     }
 
     /// The offset of the first record with this event id.
     pub(super) fn offset_of(&self, id: NotificationId) -> Result<Option<Offset>, InboxError> {
-        let Ground { home, spaces, snapshot, .. } = self.ground;
         let known = match self.seen.get(&id) {
             Some(seen) => Some(*seen),
-            None => spaces.known(home.partition, snapshot, id)?,
+            None => self.ground.known(id)?,
         };
         Ok(known.map(|known| known.offset))
     }

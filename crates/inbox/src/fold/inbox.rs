@@ -56,6 +56,13 @@ impl Inbox {
         }
     }
 
+    /// What is different in it by now is being stored, and there is nothing else.
+    pub(super) fn after(storing: &Self) -> Self {
+        let overlay = storing.overlay.clone();
+        let stored_head = overlay.head;
+        Self { overlay, stored_head, ..Self::new(stored_head, storing.block_entries) }
+    }
+
     /// A notification comes in; true: it closes a block.
     pub(super) fn add(&mut self, offset: Offset, row: &[u8]) -> bool {
         self.overlay.new.push((offset, row.into()));

@@ -116,11 +116,14 @@ impl<'a> Inboxes<'a> {
         let Some(mut head) = self.touched.get(user_id).map(|inbox| inbox.overlay.head) else {
             return Ok(());
         };
-        let Ground { home, snapshot, spaces, .. } = self.ground;
+        let Ground { home, snapshot, spaces, storing, .. } = self.ground;
         let keys = index::change_keys_from(user_id, head.changes_from);
         let stored = snapshot.range(&spaces.index, keys.clone());
+        let storing = storing.iter().flat_map(|storing| storing.index.range(keys.clone()));
+        let different = storing.chain(self.index.range(keys.clone()));
+        let different = different.map(|(key, row)| (key.clone(), row.clone())).collect();
         let mut dropped = Vec::new();
-        for row in index::with(stored, index::cut(self.index, keys)) {
+        for row in index::with(stored, different) {
             let (key, row) = row.map_err(InboxError::failed(home.partition, "read a change"))?;
             let offset = index::offset_of_change_key(&key);
             let Some(offset) = offset.filter(|offset| is_dropped(*offset, head.changes_bytes))
@@ -156,26 +159,37 @@ impl<'a> Inboxes<'a> {
         &'s mut self,
         user_id: &'s UserId,
     ) -> Result<(Scan<'s>, &'s mut Inbox), InboxError> {
-        let Ground { home, snapshot, spaces, block_entries, .. } = self.ground;
+        let Ground { home, snapshot, spaces, storing, .. } = self.ground;
         let partition = home.partition;
         let scan = Scan { partition, snapshot, spaces, user: user_id };
         if !self.touched.contains_key(user_id) {
-            let head = scan.head()?;
-            let mut inbox = Inbox::new(head, *block_entries);
-            let is_cut = head.floor < self.log_start && head != HeadRow::NOTHING;
-            if is_cut {
-                inbox.drop_below(scan, self.log_start)?;
-                inbox.overlay.head.floor = self.log_start;
-            }
-            self.touched.insert(user_id.clone(), inbox);
-            if is_cut {
-                let log_start = self.log_start;
-                self.settle(user_id);
-                self.drop_changes(user_id, |offset, _| offset < log_start)?;
+            match storing.and_then(|storing| storing.inboxes.get(user_id)) {
+                Some(inbox) => {
+                    self.touched.insert(user_id.clone(), Inbox::after(inbox));
+                }
+                None => self.begin(scan)?,
             }
         }
         let inbox = self.touched.get_mut(user_id);
         // It was just put there.
         Ok((scan, inbox.ok_or(InboxError::UnreadableRow { partition, keyspace: INDEX })?))
+    }
+
+    /// Begins with what the store holds of an inbox, without what retention has cut.
+    fn begin(&mut self, scan: Scan<'_>) -> Result<(), InboxError> {
+        let (user_id, log_start) = (scan.user, self.log_start);
+        let head = scan.head()?;
+        let mut inbox = Inbox::new(head, self.ground.block_entries);
+        let is_cut = head.floor < log_start && head != HeadRow::NOTHING;
+        if is_cut {
+            inbox.drop_below(scan, log_start)?;
+            inbox.overlay.head.floor = log_start;
+        }
+        self.touched.insert(user_id.clone(), inbox);
+        if is_cut {
+            self.settle(user_id);
+            self.drop_changes(user_id, |offset, _| offset < log_start)?;
+        }
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod log;
 pub(crate) mod oracle;
+mod pages;
 mod step;
 pub(crate) mod world;
 

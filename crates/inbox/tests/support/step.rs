@@ -15,6 +15,10 @@ pub(crate) enum Step {
     },
     /// What is pending is stored.
     Store,
+    /// What is pending begins to be stored.
+    BeginStore,
+    /// What began to be stored is.
+    FinishStore,
     /// `next_offset` moves over offsets that hold no record.
     Gap,
     /// Effects are seen to, and then removed if nothing comes between.

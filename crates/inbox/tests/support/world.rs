@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use inbox::{
-    Applied, DrainProgress, Effect, Head, Outbox, PartitionInbox, PartitionReader, Query,
-    RecordHash, Status, Store,
+    Applied, DrainProgress, Effect, Outbox, PartitionInbox, Query, RecordHash, Store, Storing,
 };
 use models::{Offset, Partition, Timestamp, UserId};
 use tempfile::TempDir;
 
 use super::log::{Item, batch_of};
 use super::oracle::Oracle;
+use super::pages::{queries, walk};
 pub(crate) use super::step::Step;
-use super::{Seen, config, copy_of, is_home, seen, topic, user_id, users};
+use super::{config, copy_of, is_home, seen, topic, users};
 
 pub(crate) const PARTITION: Partition = Partition(3);
 
@@ -34,6 +34,8 @@ pub(crate) struct World {
     past: Vec<Held>,
     /// The last of them that was surely stored.
     stored: usize,
+    /// What is being stored, and which of them that is.
+    storing: Option<(Storing, usize)>,
     effects_from: Offset,
     /// How far effects were seen to, as the caller remembers it.
     seen_to: Offset,
@@ -52,7 +54,19 @@ impl World {
         let (now, past) = (Held::default(), vec![Held::default()]);
         let (zero, base) = (Offset(0), 0);
         let (effects_from, seen_to, log_start) = (zero, zero, zero);
-        Self { log, now, past, stored: 0, effects_from, seen_to, base, log_start, folder, inbox }
+        Self {
+            log,
+            now,
+            past,
+            stored: 0,
+            storing: None,
+            effects_from,
+            seen_to,
+            base,
+            log_start,
+            folder,
+            inbox,
+        }
     }
 
     pub(crate) fn take(&mut self, step: &Step) {
@@ -60,14 +74,25 @@ impl World {
             Step::Apply { new, again } => self.apply(new, again),
             Step::Replay { from_permille, items } => self.replay(from_permille, items),
             Step::Store => self.inbox().store().unwrap(),
+            Step::BeginStore => {
+                let begun = self.inbox().begin_store();
+                self.storing =
+                    begun.map(|storing| (storing, self.past.len())).or(self.storing.take());
+            }
+            Step::FinishStore => {
+                if let Some((storing, at)) = self.storing.take() {
+                    storing.run().unwrap();
+                    self.stored = self.stored.max(at);
+                }
+            }
             Step::Gap => self.gap(),
             Step::Drain { max_bytes, is_removed } => self.drain(max_bytes, is_removed),
             Step::Reopen => {
-                self.inbox = None;
+                (self.storing, self.inbox) = (None, None);
                 self.inbox = Some(open(&self.folder));
             }
             Step::Lose { knows_progress } => {
-                self.inbox = None;
+                (self.storing, self.inbox) = (None, None);
                 self.folder = tempfile::tempdir().unwrap();
                 self.inbox = Some(open(&self.folder));
                 self.fold_all_again(if knows_progress { self.seen_to } else { Offset(0) });
@@ -78,17 +103,12 @@ impl World {
             Step::Crash { cut_permille } => self.crash(cut_permille),
         }
         self.past.push(self.now.clone());
-        let is_stored = match step {
-            Step::Apply { .. } | Step::Replay { .. } | Step::Gap | Step::Drain { .. } => false,
-            Step::Store
-            | Step::Reopen
-            | Step::Lose { .. }
-            | Step::Reset
-            | Step::Retain { .. }
-            | Step::Sweep { .. } => true,
-            // What comes after it is applied again.
-            Step::Crash { .. } => false,
-        };
+        // Nothing is surely stored where there was nothing to retain, or after a crash, when what is
+        // missing is applied again.
+        let is_stored = matches!(
+            step,
+            Step::Store | Step::Reopen | Step::Lose { .. } | Step::Reset | Step::Sweep { .. }
+        );
         if is_stored {
             self.stored = self.past.len() - 1;
         }
@@ -163,10 +183,13 @@ impl World {
         }
     }
 
-    /// Whoever drains at that moment removes nothing of what comes after it.
+    /// Whoever drains or stores at that moment changes nothing of what comes after it.
     fn reset(&mut self) {
         let drain = self.inbox().outbox().next(1000).unwrap();
         self.inbox().reset().unwrap();
+        if let Some((storing, _)) = self.storing.take() {
+            storing.run().unwrap();
+        }
         self.fold_all_again(Offset(0));
         if let Some(drain) = drain {
             drain.remove().unwrap();
@@ -196,7 +219,7 @@ impl World {
     fn crash(&mut self, cut_permille: usize) {
         let end = self.now.clone();
         self.folder = copy_of(&self.folder, cut_permille);
-        self.inbox = Some(open(&self.folder));
+        (self.storing, self.inbox) = (None, Some(open(&self.folder)));
         let (found, waiting) = (self.inbox().next_offset(), held(&self.inbox().outbox()));
         // What was removed from the outbox is stored at once, what was applied is not.
         let stored_to = found.unwrap_or(Offset(0));
@@ -345,37 +368,6 @@ impl World {
         let due: Vec<_> = reader.due(now, 99).unwrap().into_iter().map(|due| due.offset).collect();
         let expected: Vec<_> = oracle.due(now).into_iter().map(|(_, seen)| seen.offset).collect();
         assert_eq!(due, expected);
-    }
-}
-
-/// Two of all the ways in which pages can be asked for; which, depends on `n`.
-fn queries(n: usize) -> [Query; 2] {
-    let all = [Status::Inbox, Status::Unread, Status::Read, Status::Archived, Status::All];
-    let time = |n: usize| Some(Timestamp::from_ms_clamped(1_800_000_000_000 + n as i64));
-    let filtered = Query {
-        status: all[n % 5],
-        since: [None, time(n % 17)][n % 2],
-        until: [None, time(20 + n % 13)][n / 2 % 2],
-        tag: [None, Some("a".to_owned())][usize::from(n.is_multiple_of(3))].clone(),
-        from: [None, Some(user_id(1))][usize::from(n.is_multiple_of(4))].clone(),
-        ..Query::newest(1 + n % 4)
-    };
-    [Query { status: all[n / 2 % 5], ..Query::newest(1 + n % 7) }, filtered]
-}
-
-/// What all pages show one after the other; each has the counts.
-fn walk(reader: &PartitionReader, user: &UserId, mut query: Query, head: &Head) -> Vec<Seen> {
-    let mut shown = Vec::new();
-    loop {
-        let page = reader.page(user, &query).unwrap();
-        assert_eq!(page.head, *head);
-        assert!(page.entries.len() <= query.limit);
-        let is_full = page.entries.len() == query.limit;
-        shown.extend(page.entries.iter().map(seen));
-        let Some(next) = page.next else { return shown };
-        // Few enough that no page gives up before it is full.
-        assert!(is_full && query.before.is_none_or(|before| next < before));
-        query.before = Some(next);
     }
 }
 
