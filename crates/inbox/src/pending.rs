@@ -16,7 +16,7 @@ use crate::spaces::Spaces;
 
 /// Rows that may be pending. Larger takes more memory, and a `kill -9` has more to be folded again;
 /// smaller, and one user's head is written more often, and folding waits for storing.
-const MAX_ROWS: usize = 16 * 1024;
+const MAX_ROWS: usize = 8 * 1024;
 
 /// What was folded and is not in the store yet: all that differs from what the store holds.
 pub(crate) struct Pending {

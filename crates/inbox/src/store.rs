@@ -102,7 +102,7 @@ impl Store {
 
     /// What may be pending of a partition.
     pub(crate) fn max_pending_bytes(&self) -> usize {
-        usize::try_from(self.inner.config.write_buffer_bytes / 2).unwrap_or(usize::MAX)
+        usize::try_from(self.inner.config.write_buffer_bytes / 4).unwrap_or(usize::MAX)
     }
 
     fn open_spaces(&self, home: Home) -> Result<(Spaces, Option<Progress>), InboxError> {

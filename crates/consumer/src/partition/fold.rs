@@ -32,7 +32,7 @@ const MAX_OUTBOX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The share of what may be pending with which it is worth storing. Larger, and more is to be folded
 /// again after a `kill -9`; smaller, and one user's head is written more often.
-const WORTH_STORING: f64 = 0.125;
+const WORTH_STORING: f64 = 0.25;
 
 /// The share with which nothing is applied until it is stored.
 const MUCH_PENDING: f64 = 0.5;
