@@ -4,6 +4,7 @@ use fjall::Readable;
 use models::{NotificationId, Offset, Timestamp, UserId};
 
 use crate::InboxError;
+use crate::entry_row::EntryHeader;
 use crate::index_rows as index;
 use crate::overlay::{Overlay, Sight};
 use crate::scan::Scan;
@@ -51,8 +52,11 @@ pub(crate) fn due(shared: &Shared, now: Timestamp, limit: usize) -> Result<Vec<D
             continue;
         }
         if let Some(stored) = (Sight { scan, overlay: &overlay }).entry(offset)? {
-            let id = scan.header(&stored)?.id;
-            found.push(Due { user_id, id, offset });
+            let EntryHeader { id, expires_at, .. } = scan.header(&stored)?;
+            // By now the log may be another one, with something else there.
+            if expires_at.is_some_and(|at| at <= now) {
+                found.push(Due { user_id, id, offset });
+            }
         }
     }
     Ok(found)

@@ -164,11 +164,16 @@ impl Shared {
         let before = state.progress().unwrap_or(nothing);
         let State { spaces, pending, storing, base, has_failed, .. } = &mut *state;
         let spaces = spaces.as_deref().filter(|_| !*has_failed).ok_or(self.not_open())?;
-        let base = base.get_or_insert_with(|| self.database.snapshot());
-        let pending = pending.get_or_insert_with(|| Pending::nothing(before));
-        let result = fold(spaces, base, storing.as_deref(), pending);
-        if result.is_err() {
-            state.fail();
+        let snapshot = base.get_or_insert_with(|| self.database.snapshot());
+        // Until it is whole again it is nobody's: not after a panic either.
+        *has_failed = true;
+        let mut folding = pending.take().unwrap_or_else(|| Pending::nothing(before));
+        let result = fold(spaces, snapshot, storing.as_deref(), &mut folding);
+        if result.is_ok() {
+            *has_failed = false;
+            *pending = Some(folding);
+        } else if storing.is_none() {
+            *base = None;
         }
         result
     }
@@ -203,10 +208,14 @@ impl Shared {
         self.write(&spaces, &storing)
     }
 
-    /// Stores all that is pending. If that fails nothing is pending any more.
+    /// Stores all that is pending. If that fails, now or before in another thread, nothing is pending any
+    /// more.
     pub(crate) fn store(&self) -> Result<(), InboxError> {
         self.finish_store()?;
-        if self.begin_store() { self.finish_store() } else { Ok(()) }
+        if self.begin_store() {
+            self.finish_store()?;
+        }
+        if self.state.lock().has_failed { Err(self.not_open()) } else { Ok(()) }
     }
 
     /// Writes what is to be stored; then it is no longer pending.

@@ -258,6 +258,7 @@ fn what_cannot_be_stored_is_not_applied() {
     assert_eq!(inbox.last_record().unwrap().offset, Offset(at - 1));
     let head = reader.head(&users()[0]).unwrap();
     assert_eq!((head.total_count, head.next_offset), (at as u64 / 4, Some(Offset(at))));
+    assert!(is_not_open(inbox.store()));
     // What comes behind what was lost is not applied on top of what is there.
     assert!(is_not_open(inbox.apply(next(at + 4), &is_home)));
     assert_eq!(inbox.next_offset(), Some(Offset(at)));

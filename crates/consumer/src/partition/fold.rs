@@ -21,9 +21,9 @@ use super::{Signals, State, Status};
 use crate::metrics::PartitionMetrics;
 use crate::outgoing::Homes;
 
-/// How long applying a batch may take. Longer, and a store that hangs is noticed late; shorter, and
-/// a store that compacts is taken for one that hangs.
-const APPLY_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long applying a batch, or storing what is pending, may take. Longer, and a store that hangs is
+/// noticed late; shorter, and a store that compacts is taken for one that hangs.
+const STORE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Bytes that may wait in the outbox. At the bound the partition waits with reading, for whoever
 /// takes dead letters and relays: nothing is dropped. Larger takes more disk; smaller, and a topic
@@ -105,26 +105,28 @@ impl Fold {
             self.store().await?;
         }
         self.status.send_modify(|status| status.state = State::Draining);
+        self.stored().await?;
         self.on_disk(|fold| fold.inbox.store()).await?;
         Ok(())
     }
 
-    /// Has what is pending stored while more is applied; where that is much, it waits for its turn.
+    /// Has what is pending stored while more is applied; where that is much, it waits for its turn. Fails
+    /// if what was stored before did.
     async fn store(&mut self) -> anyhow::Result<()> {
         let share = self.inbox.pending_share();
         let is_storing = self.storing.as_ref().is_some_and(|storing| !storing.is_finished());
-        if share < WORTH_STORING || (share < MUCH_PENDING && is_storing) {
-            return Ok(());
+        if !is_storing || share >= MUCH_PENDING {
+            self.stored().await?;
         }
-        if let Some(storing) = self.storing.take() {
-            storing.await.context("a thread ended")??;
+        if self.storing.is_some() || share < WORTH_STORING {
+            return Ok(());
         }
         let turns = self.store_turns.clone();
         let turn = match turns.clone().try_acquire_owned() {
             Ok(turn) => Some(turn),
             Err(_) if share < MUCH_PENDING => return Ok(()),
             // It is never closed.
-            Err(_) => turns.acquire_owned().await.ok(),
+            Err(_) => in_time(turns.acquire_owned()).await?.ok(),
         };
         self.storing = self.inbox.begin_store().map(|storing| {
             tokio::task::spawn_blocking(move || {
@@ -135,6 +137,14 @@ impl Fold {
             })
         });
         Ok(())
+    }
+
+    /// Waits until what was being stored is.
+    async fn stored(&mut self) -> anyhow::Result<()> {
+        match self.storing.take() {
+            Some(storing) => Ok(in_time(storing).await?.context("a thread ended")??),
+            None => Ok(()),
+        }
     }
 
     /// What is next; while there is nothing, a step of the sweep.
@@ -252,11 +262,13 @@ impl Fold {
             let done = work(&mut self);
             (self, done)
         });
-        let (fold, done) = tokio::time::timeout(APPLY_TIMEOUT, working)
-            .await
-            .context("the inbox store hangs")??;
+        let (fold, done) = in_time(working).await??;
         Ok((fold, done?))
     }
+}
+
+async fn in_time<T>(working: impl Future<Output = T>) -> anyhow::Result<T> {
+    tokio::time::timeout(STORE_TIMEOUT, working).await.context("the inbox store hangs")
 }
 
 impl Fold {

@@ -54,7 +54,8 @@ impl Fold<'_> {
                 }
             }
         }
-        self.inboxes.note(offset, &changed)
+        self.bytes += self.inboxes.note(offset, &changed)?;
+        Ok(())
     }
 
     pub(super) fn add_erased(&mut self, offset: Offset, erased: Erased) -> Result<(), InboxError> {

@@ -102,6 +102,7 @@ impl Inbox {
         offset: Offset,
         command: Command,
     ) -> Result<(), InboxError> {
+        self.work += 1;
         let Some(item) = self.entry(scan, offset)? else { return Ok(()) };
         let Some(mut block) = self.in_sight_of(scan).block_at(offset)? else {
             self.change_item(&item, &[], command);

@@ -91,19 +91,20 @@ impl<'a> Inboxes<'a> {
         Ok(())
     }
 
-    /// Keeps what a command did, for streams that resume.
-    pub(super) fn note(&mut self, offset: Offset, changed: &Changed) -> Result<(), InboxError> {
+    /// Keeps what a command did, for streams that resume; how many bytes that is.
+    pub(super) fn note(&mut self, offset: Offset, changed: &Changed) -> Result<usize, InboxError> {
         let user_id = &changed.user_id;
         let row = write_change(changed);
+        let length = row.len();
         let (_, inbox) = self.touch(user_id)?;
-        let bytes = inbox.overlay.head.changes_bytes + row.len() as u64;
+        let bytes = inbox.overlay.head.changes_bytes + length as u64;
         inbox.overlay.head.changes_bytes = bytes;
         self.index.insert(index::change_key(user_id, offset), Some(row));
         if bytes > MAX_CHANGES_BYTES {
             let keep_bytes = MAX_CHANGES_BYTES / 2;
             self.drop_changes(user_id, |_, bytes| bytes > keep_bytes)?;
         }
-        Ok(())
+        Ok(length)
     }
 
     /// Removes a user's changes, the oldest first, for as long as `is_dropped` says so of the next
