@@ -47,7 +47,7 @@ pub(crate) fn due(shared: &Shared, now: Timestamp, limit: usize) -> Result<Vec<D
         let (view, overlay) = shared.view(|unstored| unstored.overlay(&user_id))?;
         let scan =
             Scan { partition, snapshot: &view.snapshot, spaces: &view.spaces, user: &user_id };
-        let overlay = overlay.map_or_else(|| scan.head().map(Overlay::nothing), Ok)?;
+        let overlay = Overlay::or_stored(overlay, scan)?;
         if offset < log_start.max(overlay.head.floor) {
             continue;
         }

@@ -61,7 +61,7 @@ impl<'a> Look<'a> {
         view: &View,
         overlay: Option<Overlay>,
     ) -> Result<Self, InboxError> {
-        let overlay = overlay.map_or_else(|| scan.head().map(Overlay::nothing), Ok)?;
+        let overlay = Overlay::or_stored(overlay, scan)?;
         let head = overlay.head;
         let log_start = view.progress.map_or(Offset(0), |progress| progress.log_start);
         let floor = head.floor.max(log_start);

@@ -38,6 +38,11 @@ impl Overlay {
         Self { head, new: Vec::new(), changed: BTreeMap::new(), blocks: BTreeMap::new() }
     }
 
+    /// What is pending of an inbox; where nothing is, its head in the store.
+    pub(crate) fn or_stored(pending: Option<Self>, scan: Scan<'_>) -> Result<Self, InboxError> {
+        pending.map_or_else(|| scan.head().map(Self::nothing), Ok)
+    }
+
     /// Leaves out what is in the store by now: all that was different below this offset.
     pub(crate) fn leave_out(&mut self, stored: &Self, below: Offset) {
         self.new.drain(..self.new.partition_point(|(offset, _)| *offset < below));

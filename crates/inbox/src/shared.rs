@@ -49,7 +49,7 @@ struct State {
     /// What the store held before that. Some while there is something pending, and while something
     /// is stored.
     base: Option<Snapshot>,
-    /// Something could not be stored, and nothing is to be folded on top of what is lost.
+    /// Something could not be folded or stored, and nothing is to be folded on top of what is lost.
     has_failed: bool,
     /// What the outbox holds.
     waiting: Waiting,
@@ -121,20 +121,14 @@ impl Shared {
         pick: impl FnOnce(Unstored<'_>) -> T,
     ) -> Result<(View, T), InboxError> {
         let state = self.state.lock();
-        let spaces = self.spaces_of(&state)?;
-        let snapshot = state.base.clone().unwrap_or_else(|| self.database.snapshot());
-        let (progress, drained_to) = (state.progress(), state.drained_to);
-        let picked = pick(state.unstored());
-        Ok((View { spaces, snapshot, progress, drained_to }, picked))
+        let view = self.view_of(&state, state.progress())?;
+        Ok((view, pick(state.unstored())))
     }
 
     /// The store at this moment, without what is pending, and how far its outbox is filled.
     pub(crate) fn stored(&self) -> Result<View, InboxError> {
         let state = self.state.lock();
-        let spaces = self.spaces_of(&state)?;
-        let snapshot = state.base.clone().unwrap_or_else(|| self.database.snapshot());
-        let (progress, drained_to) = (state.with_effects(), state.drained_to);
-        Ok(View { spaces, snapshot, progress, drained_to })
+        self.view_of(&state, state.with_effects())
     }
 
     pub(crate) fn progress(&self) -> Option<Progress> {
@@ -300,6 +294,12 @@ impl Shared {
         let mut state = self.state.lock();
         state.spaces = Some(Arc::new(spaces));
         state.has_failed = false;
+    }
+
+    fn view_of(&self, state: &State, progress: Option<Progress>) -> Result<View, InboxError> {
+        let spaces = self.spaces_of(state)?;
+        let snapshot = state.base.clone().unwrap_or_else(|| self.database.snapshot());
+        Ok(View { spaces, snapshot, progress, drained_to: state.drained_to })
     }
 
     fn spaces_of(&self, state: &State) -> Result<Arc<Spaces>, InboxError> {
