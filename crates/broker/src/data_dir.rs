@@ -26,7 +26,7 @@ pub(crate) struct DataDir {
     pub(crate) cluster_id: String,
     producer_ids: Mutex<ProducerIds>,
     /// Held for its lock, which ends with the process however that ends.
-    _lock: File,
+    lock: File,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ impl DataDir {
                 next: reserved_to,
                 reserved_to,
             }),
-            _lock: lock,
+            lock,
         })
     }
 
@@ -87,6 +87,15 @@ impl DataDir {
         }
         ids.next += 1;
         Ok(ids.next - 1)
+    }
+}
+
+impl Drop for DataDir {
+    /// Closing the file is not enough: a child process that is just being started has a copy of it
+    /// until it runs its program, and with the copy the lock.
+    fn drop(&mut self) {
+        // What cannot be unlocked is as it would have been without: unlocked once no copy is left.
+        let _unlocked = self.lock.unlock();
     }
 }
 
@@ -131,6 +140,17 @@ mod tests {
         let cluster_id = first.cluster_id.clone();
         drop(first);
         assert_eq!(DataDir::open(dir.path()).unwrap().cluster_id, cluster_id);
+    }
+
+    #[test]
+    fn a_copy_of_the_lock_file_does_not_keep_a_closed_folder_locked() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = DataDir::open(dir.path()).unwrap();
+        // As a child process has it between its fork and its program.
+        let copy = first.lock.try_clone().unwrap();
+        drop(first);
+        DataDir::open(dir.path()).unwrap();
+        drop(copy);
     }
 
     #[test]
