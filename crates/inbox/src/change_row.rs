@@ -27,37 +27,48 @@ const IDS: u8 = 1;
 /// The longest reason that is kept. Anybody may write a longer one.
 const MAX_REASON_BYTES: usize = 64;
 
-pub(crate) fn write_change(changed: &Changed) -> Vec<u8> {
-    let kind = match changed.change {
-        Change::Read(false) => 0,
-        Change::Read(true) => 1,
-        Change::Archived(false) => 2,
-        Change::Archived(true) => 3,
-        Change::Deleted => 4,
-        Change::Seen => 5,
-    };
-    let mut row = vec![kind];
-    row.extend_from_slice(&changed.changed_at.as_ms().to_be_bytes());
-    let reason = changed.reason.as_deref().unwrap_or_default();
-    let reason = reason.get(..reason.floor_char_boundary(MAX_REASON_BYTES)).unwrap_or_default();
-    row.push(u8::try_from(reason.len()).unwrap_or_default());
-    row.extend_from_slice(reason.as_bytes());
-    match &changed.selection {
-        Selection::Before(before) => {
-            row.push(BEFORE);
-            row.extend_from_slice(&before.0.to_be_bytes());
-        }
-        Selection::Ids(ids) => {
-            row.push(IDS);
-            for id in ids {
-                row.extend_from_slice(id.as_bytes());
-            }
+impl RecentChange {
+    pub(crate) fn of(offset: Offset, changed: &Changed) -> Self {
+        let reason = changed.reason.as_deref().unwrap_or_default();
+        let reason = reason.get(..reason.floor_char_boundary(MAX_REASON_BYTES));
+        Self {
+            offset,
+            changed_at: changed.changed_at,
+            selection: changed.selection.clone(),
+            change: changed.change,
+            reason: reason.filter(|text| !text.is_empty()).map(ToOwned::to_owned),
         }
     }
-    row
-}
 
-impl RecentChange {
+    pub(crate) fn write(&self) -> Vec<u8> {
+        let kind = match self.change {
+            Change::Read(false) => 0,
+            Change::Read(true) => 1,
+            Change::Archived(false) => 2,
+            Change::Archived(true) => 3,
+            Change::Deleted => 4,
+            Change::Seen => 5,
+        };
+        let mut row = vec![kind];
+        row.extend_from_slice(&self.changed_at.as_ms().to_be_bytes());
+        let reason = self.reason.as_deref().unwrap_or_default();
+        row.push(u8::try_from(reason.len()).unwrap_or_default());
+        row.extend_from_slice(reason.as_bytes());
+        match &self.selection {
+            Selection::Before(before) => {
+                row.push(BEFORE);
+                row.extend_from_slice(&before.0.to_be_bytes());
+            }
+            Selection::Ids(ids) => {
+                row.push(IDS);
+                for id in ids {
+                    row.extend_from_slice(id.as_bytes());
+                }
+            }
+        }
+        row
+    }
+
     pub(crate) fn read(offset: Offset, row: &[u8]) -> Option<Self> {
         let (kind, row) = row.split_first()?;
         let change = match kind {
@@ -114,7 +125,7 @@ mod tests {
                 changed_at: Timestamp::from_ms_clamped(ms), selection: selection.clone(), change,
                 reason: reason.clone(), fingerprint: None,
             };
-            let row = write_change(&changed);
+            let row = RecentChange::of(Offset(7), &changed).write();
             let read = RecentChange::read(Offset(7), &row).unwrap();
             let changed_at = changed.changed_at;
             prop_assert_eq!(read, RecentChange { offset: Offset(7), changed_at, selection, change, reason });

@@ -5,6 +5,7 @@ mod ids;
 mod inbox;
 mod inboxes;
 
+use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::vec::IntoIter;
 
@@ -16,9 +17,9 @@ use models::{
 use crate::batch::{Applied, Batch};
 use crate::meta::Progress;
 use crate::pending::Pending;
-use crate::rows::KnownId;
+use crate::rows::{HeadRow, KnownId};
 use crate::spaces::{Home, Spaces};
-use crate::{Effect, InboxError, LastRecord, RecordHash};
+use crate::{Effect, Head, InboxError, InboxEvent, LastRecord, News, RecordHash, Watchers};
 use ids::Ids;
 pub(crate) use inbox::Inbox;
 use inboxes::Inboxes;
@@ -34,6 +35,7 @@ pub(crate) struct Ground<'a> {
     pub(crate) storing: Option<&'a Pending>,
     pub(crate) block_entries: u64,
     pub(crate) is_home: &'a dyn Fn(&UserId) -> bool,
+    pub(crate) watchers: &'a dyn Watchers,
 }
 
 impl Ground<'_> {
@@ -63,6 +65,8 @@ struct Fold<'a> {
     ground: &'a Ground<'a>,
     ids: Ids<'a>,
     inboxes: Inboxes<'a>,
+    /// What happened to inboxes that are watched.
+    news: BTreeMap<UserId, Vec<InboxEvent>>,
     /// Of entries.
     bytes: usize,
     /// Reused from row to row.
@@ -112,7 +116,7 @@ impl Rest {
         &mut self,
         ground: &Ground<'_>,
         pending: &mut Pending,
-    ) -> Result<Applied, InboxError> {
+    ) -> Result<(Applied, Vec<News>), InboxError> {
         let first = pending.progress.next_offset;
         let mut fold = Fold::new(ground, pending);
         let (mut taken, mut end) = (0, first);
@@ -141,10 +145,11 @@ impl Rest {
                 fold.add_unreadable(range, first);
             }
         }
+        let news = fold.take_news(first, end);
         let (applied, rows, bytes) = fold.finish(end);
         pending.rows += taken + rows;
         pending.bytes += bytes;
-        Ok(applied)
+        Ok((applied, news))
     }
 }
 
@@ -158,6 +163,7 @@ impl<'a> Fold<'a> {
             progress,
             effects,
             ground,
+            news: BTreeMap::new(),
             bytes: 0,
             scratch: Vec::new(),
         }
@@ -264,6 +270,18 @@ impl<'a> Fold<'a> {
         let row = effect.write();
         self.bytes += row.len();
         self.effects.push((offset, row));
+    }
+
+    fn take_news(&mut self, first: Offset, end: Offset) -> Vec<News> {
+        let news = std::mem::take(&mut self.news).into_iter();
+        let told = news.map(|(user_id, events)| {
+            let HeadRow { total_count, unread_count, unseen_count, .. } =
+                self.inboxes.head(&user_id);
+            let next_offset = Some(end);
+            let head = Head { total_count, unread_count, unseen_count, next_offset };
+            News { user_id, first, events, head }
+        });
+        told.collect()
     }
 
     /// What became of the records, how many rows their commands looked at, and how large what came of

@@ -1,5 +1,7 @@
 //! Looking into one inbox at one moment.
 
+use std::ops::Range;
+
 use fjall::Readable;
 use models::{NotificationId, Offset, UserId};
 use serde::Deserialize;
@@ -8,13 +10,13 @@ use crate::block_row::{BlockChange, BlockRow, Counts};
 use crate::entry_row::EntryHeader;
 use crate::index_rows::{self as index, IndexRows};
 use crate::overlay::{Overlay, Sight};
-use crate::reader::{Entry, Head, Page};
+use crate::reader::{Entry, Head, Page, ReplayBounds};
 use crate::rows::HeadRow;
 use crate::scan::{Scan, Stored};
 use crate::shared::View;
 use crate::spaces::{ENTRIES, INDEX};
 use crate::state_row::EntryState;
-use crate::{InboxError, Query, RecentChange, Status};
+use crate::{Gap, InboxError, InboxEvent, Query, RecentChange, Replay, Status};
 
 /// Notifications that a page looks at; a block that it steps over counts as one. Larger, and a page
 /// that finds little takes longer; smaller, and there are more such pages.
@@ -177,7 +179,7 @@ impl<'a> Look<'a> {
     fn fill_from(
         &self,
         filling: &mut Filling<'_>,
-        range: std::ops::Range<Offset>,
+        range: Range<Offset>,
         changes: &[BlockChange],
     ) -> Result<Step, InboxError> {
         let range = range.start.max(self.floor)..range.end.min(filling.before);
@@ -204,25 +206,72 @@ impl<'a> Look<'a> {
         Ok(Step::On)
     }
 
-    pub(crate) fn changes_from(
+    /// What happened from an offset on; `changes`: those that are pending.
+    pub(crate) fn replay(
         &self,
         first: Offset,
-        pending: IndexRows,
-    ) -> Result<Option<Vec<RecentChange>>, InboxError> {
-        if first < self.overlay.head.changes_from.max(self.log_start) {
-            return Ok(None);
+        bounds: ReplayBounds,
+        changes: IndexRows,
+    ) -> Result<Replay, InboxError> {
+        let gap = if first < self.log_start {
+            Some(Gap::Retention)
+        } else {
+            (first < self.overlay.head.changes_from).then_some(Gap::TooOld)
+        };
+        let (head, log_start) = (self.head(), self.log_start);
+        if gap.is_some() {
+            return Ok(Replay { gap, events: Vec::new(), next: None, head, log_start });
         }
+        let (sent, next) = self.sent_from(first, bounds)?;
+        let mut events: Vec<_> = sent.into_iter().map(InboxEvent::Sent).collect();
+        let changes = self.changes_in(first..next.unwrap_or(END), changes)?;
+        events.extend(changes.into_iter().map(InboxEvent::Changed));
+        events.sort_by_key(InboxEvent::offset);
+        Ok(Replay { gap, events, next, head, log_start })
+    }
+
+    /// Notifications that came from an offset on, the oldest first, and where the next one lies.
+    fn sent_from(
+        &self,
+        first: Offset,
+        bounds: ReplayBounds,
+    ) -> Result<(Vec<Entry>, Option<Offset>), InboxError> {
+        let (mut sent, mut bytes) = (Vec::new(), 0);
+        let mut block: Option<BlockRow> = None;
+        for stored in self.sight().entries_up(first.max(self.floor)..END) {
+            let stored = stored?;
+            let offset = stored.offset;
+            if sent.len() >= bounds.limit || bytes >= bounds.max_bytes {
+                return Ok((sent, Some(offset)));
+            }
+            if block.as_ref().is_none_or(|block| block.last < offset) {
+                block = self.sight().block_at(offset)?;
+            }
+            let entry = self.entry(stored, block.as_ref().map_or(&[], |block| &block.changes))?;
+            bytes += entry.json.len();
+            sent.push(entry);
+        }
+        Ok((sent, None))
+    }
+
+    fn changes_in(
+        &self,
+        range: Range<Offset>,
+        pending: IndexRows,
+    ) -> Result<Vec<RecentChange>, InboxError> {
         let mut changes = Vec::new();
-        let keys = index::change_keys_from(self.scan.user, first);
+        let keys = index::change_keys_from(self.scan.user, range.start);
         let stored = self.scan.snapshot.range(&self.scan.spaces.index, keys);
         for row in index::with(stored, pending) {
             let (key, row) =
                 row.map_err(InboxError::failed(self.scan.partition, "read a change"))?;
-            let change = index::offset_of_change_key(&key)
-                .and_then(|offset| RecentChange::read(offset, &row));
-            changes.push(change.ok_or(self.scan.unreadable(INDEX))?);
+            let offset = index::offset_of_change_key(&key).ok_or(self.scan.unreadable(INDEX))?;
+            if offset >= range.end {
+                break;
+            }
+            changes.push(RecentChange::read(offset, &row).ok_or(self.scan.unreadable(INDEX))?);
         }
-        Ok(Some(changes))
+        Ok(changes)
     }
 
     fn sight(&self) -> Sight<'_> {

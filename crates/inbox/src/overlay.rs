@@ -59,6 +59,12 @@ impl Overlay {
         self.new.get(index).map(|(_, row)| row)
     }
 
+    /// The new entries in this range.
+    fn new_in(&self, range: &Range<Offset>) -> &[(Offset, Slice)] {
+        let place_of = |end: Offset| self.new.partition_point(|(offset, _)| *offset < end);
+        self.new.get(place_of(range.start)..place_of(range.end)).unwrap_or_default()
+    }
+
     /// An entry with the state that it has now, if it is still there.
     fn as_changed(&self, stored: Stored) -> Option<Stored> {
         match self.changed.get(&stored.offset) {
@@ -68,10 +74,14 @@ impl Overlay {
     }
 }
 
+fn as_new((offset, row): &(Offset, Slice)) -> Stored {
+    Stored { offset: *offset, row: row.clone(), state: EntryState::default() }
+}
+
 impl<'a> Sight<'a> {
     pub(crate) fn entry(self, offset: Offset) -> Result<Option<Stored>, InboxError> {
         let found = match self.overlay.new_at(offset) {
-            Some(row) => Some(Stored { offset, row: row.clone(), state: EntryState::default() }),
+            Some(row) => Some(as_new(&(offset, row.clone()))),
             None => self.scan.entry(offset)?,
         };
         Ok(found.and_then(|stored| self.overlay.as_changed(stored)))
@@ -83,13 +93,21 @@ impl<'a> Sight<'a> {
         range: Range<Offset>,
     ) -> impl Iterator<Item = Result<Stored, InboxError>> + use<'a> {
         let Self { scan, overlay } = self;
-        let from = overlay.new.partition_point(|(offset, _)| *offset < range.start);
-        let new = overlay.new.get(from..).unwrap_or_default();
-        let new = new.get(..new.partition_point(|(offset, _)| *offset < range.end));
-        let new = new.unwrap_or_default().iter().rev().map(|(offset, row)| {
-            Ok(Stored { offset: *offset, row: row.clone(), state: EntryState::default() })
-        });
+        let new = overlay.new_in(&range).iter().rev().map(as_new).map(Ok);
         new.chain(scan.entries(range)).filter_map(|stored| match stored {
+            Ok(stored) => overlay.as_changed(stored).map(Ok),
+            Err(error) => Some(Err(error)),
+        })
+    }
+
+    /// The same, oldest first.
+    pub(crate) fn entries_up(
+        self,
+        range: Range<Offset>,
+    ) -> impl Iterator<Item = Result<Stored, InboxError>> + use<'a> {
+        let Self { scan, overlay } = self;
+        let new = overlay.new_in(&range).iter().map(as_new).map(Ok);
+        scan.entries_up(range).chain(new).filter_map(|stored| match stored {
             Ok(stored) => overlay.as_changed(stored).map(Ok),
             Err(error) => Some(Err(error)),
         })

@@ -15,7 +15,7 @@ use crate::overlay::Overlay;
 use crate::scan::{Scan, Stored};
 use crate::shared::{Shared, View};
 use crate::state_row::EntryState;
-use crate::{InboxError, Query, RecentChange};
+use crate::{InboxError, Query, Replay};
 
 /// Reads a partition while it is being written, from any thread; clones read the same.
 ///
@@ -38,6 +38,15 @@ pub struct Page {
     pub next: Option<Offset>,
     /// The counts of the whole inbox, at the same moment.
     pub head: Head,
+}
+
+/// How much of what happened is told at once.
+#[derive(Clone, Copy, Debug)]
+pub struct ReplayBounds {
+    /// The most notifications.
+    pub limit: usize,
+    /// With so many bytes of JSON no further notification is added.
+    pub max_bytes: usize,
 }
 
 /// What is known of a user without reading entries.
@@ -126,21 +135,25 @@ impl PartitionReader {
         Ok(Look::new(self.inside(&view, user), &view, overlay)?.head())
     }
 
-    /// What commands did to the user's inbox at this offset and behind it, the oldest first; none:
-    /// not all of it is known any more.
+    /// What happened to the user's inbox at this offset and behind it, or a first part of that.
+    ///
+    /// Whoever has what an inbox showed below `first` and applies these events to it has what it
+    /// shows now: a notification is told as it is now, and a command that is told again behind it
+    /// changes nothing more.
     ///
     /// # Errors
     /// [`InboxError::NotOpen`], [`InboxError::UnreadableRow`], [`InboxError::Failed`].
-    pub fn changes_from(
+    pub fn replay(
         &self,
         user: &UserId,
         first: Offset,
-    ) -> Result<Option<Vec<RecentChange>>, InboxError> {
+        bounds: ReplayBounds,
+    ) -> Result<Replay, InboxError> {
         let (view, (changes, overlay)) = self.shared.view(|unstored| {
             let changes = unstored.index(index::change_keys_from(user, first));
             (changes, unstored.overlay(user))
         })?;
-        Look::new(self.inside(&view, user), &view, overlay)?.changes_from(first, changes)
+        Look::new(self.inside(&view, user), &view, overlay)?.replay(first, bounds, changes)
     }
 
     /// Notifications whose time has come, the first to expire first, at most `limit` of them.

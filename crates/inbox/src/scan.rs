@@ -63,6 +63,37 @@ impl Scan<'_> {
         }
     }
 
+    /// The entries in this range, oldest first.
+    pub(crate) fn entries_up(
+        &self,
+        range: Range<Offset>,
+    ) -> impl Iterator<Item = Result<Stored, InboxError>> + use<> {
+        let (partition, prefix_length) = (self.partition, rows::entry_prefix(self.user).len());
+        let keys = rows::entry_keys(self.user, range);
+        let rows = keys.map(|keys| self.snapshot.range(&self.spaces.entries, keys).rev());
+        // From behind, an entry's state comes before it.
+        let mut last_state = None;
+        let mut stored = move |row: fjall::Guard| {
+            let row = row.into_inner();
+            let (key, row) = row.map_err(InboxError::failed(partition, "read an entry"))?;
+            let unreadable = InboxError::UnreadableRow { partition, keyspace: ENTRIES };
+            match EntryKey::read(&key, prefix_length) {
+                Some(EntryKey::State(offset)) => {
+                    let state = EntryState::read(&row).ok_or(unreadable)?;
+                    last_state = Some((offset, state));
+                    Ok(None)
+                }
+                Some(EntryKey::Entry(offset)) => {
+                    let state = last_state.take().filter(|(of, _)| *of == offset);
+                    let state = state.map_or_else(EntryState::default, |(_, state)| state);
+                    Ok(Some(Stored { offset, row, state }))
+                }
+                None => Err(unreadable),
+            }
+        };
+        rows.into_iter().flatten().filter_map(move |row| stored(row).transpose())
+    }
+
     /// The closed blocks that begin at this offset or before it, newest first.
     pub(crate) fn blocks_to(
         &self,

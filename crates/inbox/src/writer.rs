@@ -7,11 +7,12 @@ use models::{Offset, UserId};
 use crate::batch::{Applied, Batch};
 use crate::fold::{self, Ground, Rest};
 use crate::meta::{META_KEY, Progress};
+use crate::news::Nobody;
 use crate::shared::Shared;
 use crate::spaces::Home;
 use crate::store::Hold;
 use crate::sweep::{self, Sweep};
-use crate::{InboxError, LastRecord, Outbox, PartitionReader};
+use crate::{InboxError, LastRecord, Outbox, PartitionReader, Watchers};
 
 /// One partition of one epoch, to be folded on. Its only writer.
 pub struct PartitionInbox {
@@ -105,10 +106,23 @@ impl PartitionInbox {
         batch: Batch,
         is_home: &dyn Fn(&UserId) -> bool,
     ) -> Result<Applied, InboxError> {
+        self.apply_watched(batch, is_home, &Nobody)
+    }
+
+    /// The same, and tells those who watch, step by step, as readers come to see it.
+    ///
+    /// # Errors
+    /// As [`Self::apply`]. What was told then lies in the log all the same.
+    pub fn apply_watched(
+        &mut self,
+        batch: Batch,
+        is_home: &dyn Fn(&UserId) -> bool,
+        watchers: &dyn Watchers,
+    ) -> Result<Applied, InboxError> {
         let mut rest = Rest::of(batch, self.home)?;
-        let mut applied = self.fold_some(&mut rest, is_home)?;
+        let mut applied = self.fold_some(&mut rest, is_home, watchers)?;
         while !rest.is_empty() {
-            applied = self.fold_some(&mut rest, is_home)?.after(applied);
+            applied = self.fold_some(&mut rest, is_home, watchers)?.after(applied);
         }
         if self.shared.has_effects() {
             self.shared.store()?;
@@ -120,15 +134,27 @@ impl PartitionInbox {
         &self,
         rest: &mut Rest,
         is_home: &dyn Fn(&UserId) -> bool,
+        watchers: &dyn Watchers,
     ) -> Result<Applied, InboxError> {
         let (home, database) = (self.home, &self.shared.database);
         let block_entries = self.hold.store.block_entries();
         let nothing = Progress::nothing(self.effects_from);
-        let applied = self.shared.fold(nothing, |spaces, snapshot, storing, pending| {
-            let ground =
-                Ground { home, database, spaces, snapshot, storing, block_entries, is_home };
+        let (applied, news) = self.shared.fold(nothing, |spaces, snapshot, storing, pending| {
+            let ground = Ground {
+                home,
+                database,
+                spaces,
+                snapshot,
+                storing,
+                block_entries,
+                is_home,
+                watchers,
+            };
             rest.fold_some(&ground, pending)
         })?;
+        for news in news {
+            watchers.tell(news);
+        }
         if self.pending_share() >= 1.0 {
             self.shared.store()?;
         }
@@ -193,6 +219,7 @@ impl PartitionInbox {
             storing: None,
             block_entries: self.hold.store.block_entries(),
             is_home: &|_| true,
+            watchers: &Nobody,
         };
         let swept = sweep::step(&ground, &self.sweep, progress, max_rows)?;
         let Some((rows, next)) = swept else { return Ok(false) };

@@ -9,7 +9,7 @@
 
 mod support;
 
-use inbox::{PartitionInbox, Query, Store, StoreConfig};
+use inbox::{Gap, PartitionInbox, Query, ReplayBounds, Store, StoreConfig};
 use models::{Change, Changed, Erased, NotificationId, Offset, Record, Selection, Timestamp};
 use support::world::PARTITION;
 use support::{batch, config, event_id, is_home, sent, topic, users};
@@ -189,4 +189,22 @@ fn a_batch_of_commands_on_a_long_inbox_is_written_in_parts_and_comes_to_the_same
     let read_at = |n: usize| page.entries[1_999 - n].read_at.unwrap().as_ms();
     // Those below 2,380 were made unread by the one before.
     assert_eq!((read_at(0), read_at(1_999)), (120, 120));
+}
+
+#[test]
+fn commands_older_than_those_that_are_kept_are_a_gap_and_the_newer_ones_are_told() {
+    let mut story = Story::begins();
+    let some: Vec<_> = (0..1_000).collect();
+    // 16 KB each. Where they take more than 64 KiB, all but 32 KiB go.
+    for _ in 0..5 {
+        story.change(ids(&some), Change::Read(true)); // at 13 to 17
+    }
+    let replay = |first| {
+        let bounds = ReplayBounds { limit: 9, max_bytes: 1_000 };
+        let replay = story.inbox.reader().replay(&users()[0], Offset(first), bounds).unwrap();
+        (replay.gap, replay.events.len())
+    };
+    let too_old = (Some(Gap::TooOld), 0);
+    assert_eq!([10, 13, 15].map(replay), [too_old; 3]);
+    assert_eq!([16, 17, 18].map(replay), [(None, 2), (None, 1), (None, 0)]);
 }

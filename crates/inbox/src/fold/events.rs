@@ -4,8 +4,8 @@ use models::{Change, Changed, Erased, Offset, Selection, Sent, Timestamp, UserId
 
 use super::Fold;
 use super::inbox::Command;
-use crate::InboxError;
 use crate::entry_row;
+use crate::{InboxError, InboxEvent, RecentChange};
 
 impl Fold<'_> {
     /// What has expired by its record's own time is no entry: whoever wrote it wanted nobody to see
@@ -28,7 +28,13 @@ impl Fold<'_> {
         entry_row::write_entry(sent, &mut self.scratch)
             .map_err(InboxError::failed(partition, "write JSON"))?;
         self.bytes += self.scratch.len();
-        self.inboxes.add(user_id, offset, &self.scratch, expires_at)
+        self.inboxes.add(user_id, offset, &self.scratch, expires_at)?;
+        if self.ground.watchers.is_watched(user_id)
+            && let Some(entry) = self.inboxes.newest(user_id)
+        {
+            self.note_news(user_id, InboxEvent::Sent(entry));
+        }
+        Ok(())
     }
 
     pub(super) fn add_changed(
@@ -54,8 +60,19 @@ impl Fold<'_> {
                 }
             }
         }
-        self.bytes += self.inboxes.note(offset, &changed)?;
+        let change = RecentChange::of(offset, &changed);
+        self.bytes += self.inboxes.note(&changed.user_id, &change)?;
+        if self.ground.watchers.is_watched(&changed.user_id) {
+            self.note_news(&changed.user_id, InboxEvent::Changed(change));
+        }
         Ok(())
+    }
+
+    fn note_news(&mut self, user_id: &UserId, event: InboxEvent) {
+        match self.news.get_mut(user_id) {
+            Some(events) => events.push(event),
+            None => drop(self.news.insert(user_id.clone(), vec![event])),
+        }
     }
 
     pub(super) fn add_erased(&mut self, offset: Offset, erased: Erased) -> Result<(), InboxError> {

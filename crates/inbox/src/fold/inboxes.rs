@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 
 use fjall::Readable;
-use models::{Changed, Offset, Timestamp, UserId};
+use models::{Offset, Timestamp, UserId};
 
 use super::Ground;
 use super::inbox::{Command, Inbox};
-use crate::InboxError;
-use crate::change_row::write_change;
+use crate::change_row::RecentChange;
 use crate::index_rows::{self as index, IndexRows};
 use crate::rows::HeadRow;
-use crate::scan::Scan;
+use crate::scan::{Scan, Stored};
 use crate::spaces::INDEX;
+use crate::state_row::EntryState;
+use crate::{Entry, InboxError};
 
 /// Bytes of recent changes that are kept of an inbox. Larger takes more disk for each user; smaller,
 /// and streams that were away for long have to begin anew.
@@ -57,6 +58,18 @@ impl<'a> Inboxes<'a> {
         Ok(())
     }
 
+    /// The notification that came in last.
+    pub(super) fn newest(&self, user_id: &UserId) -> Option<Entry> {
+        let (offset, row) = self.touched.get(user_id)?.overlay.new.last()?;
+        let state = EntryState::default();
+        Entry::of(Stored { offset: *offset, row: row.clone(), state }, state)
+    }
+
+    /// The counts that an inbox has by now.
+    pub(super) fn head(&self, user_id: &UserId) -> HeadRow {
+        self.touched.get(user_id).map_or(HeadRow::NOTHING, |inbox| inbox.overlay.head)
+    }
+
     /// One notification changes, if it is there.
     pub(super) fn change(
         &mut self,
@@ -92,14 +105,17 @@ impl<'a> Inboxes<'a> {
     }
 
     /// Keeps what a command did, for streams that resume; how many bytes that is.
-    pub(super) fn note(&mut self, offset: Offset, changed: &Changed) -> Result<usize, InboxError> {
-        let user_id = &changed.user_id;
-        let row = write_change(changed);
+    pub(super) fn note(
+        &mut self,
+        user_id: &UserId,
+        change: &RecentChange,
+    ) -> Result<usize, InboxError> {
+        let row = change.write();
         let length = row.len();
         let (_, inbox) = self.touch(user_id)?;
         let bytes = inbox.overlay.head.changes_bytes + length as u64;
         inbox.overlay.head.changes_bytes = bytes;
-        self.index.insert(index::change_key(user_id, offset), Some(row));
+        self.index.insert(index::change_key(user_id, change.offset), Some(row));
         if bytes > MAX_CHANGES_BYTES {
             let keep_bytes = MAX_CHANGES_BYTES / 2;
             self.drop_changes(user_id, |_, bytes| bytes > keep_bytes)?;

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod log;
+mod mirror;
 pub(crate) mod oracle;
 mod pages;
 mod step;

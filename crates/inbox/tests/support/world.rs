@@ -1,18 +1,18 @@
 //! A store, the log it is folded from, and what must be true of both.
 
+mod checks;
+
 use std::collections::BTreeSet;
 
-use inbox::{
-    Applied, DrainProgress, Effect, Outbox, PartitionInbox, Query, RecordHash, Store, Storing,
-};
-use models::{Offset, Partition, Timestamp, UserId};
+use inbox::{Applied, DrainProgress, Effect, Outbox, PartitionInbox, Store, Storing};
+use models::{Offset, Partition};
 use tempfile::TempDir;
 
 use super::log::{Item, batch_of};
+use super::mirror::Mirrors;
 use super::oracle::Oracle;
-use super::pages::{queries, walk};
 pub(crate) use super::step::Step;
-use super::{config, copy_of, is_home, seen, topic, users};
+use super::{config, copy_of, is_home, topic};
 
 pub(crate) const PARTITION: Partition = Partition(3);
 
@@ -45,6 +45,9 @@ pub(crate) struct World {
     log_start: Offset,
     folder: TempDir,
     inbox: Option<PartitionInbox>,
+    /// Clients, by now and after each step before.
+    mirrors: Mirrors,
+    past_mirrors: Vec<Mirrors>,
 }
 
 impl World {
@@ -66,6 +69,8 @@ impl World {
             log_start,
             folder,
             inbox,
+            mirrors: Mirrors::default(),
+            past_mirrors: Vec::new(),
         }
     }
 
@@ -102,6 +107,11 @@ impl World {
             Step::Sweep { steps, max_rows } => self.sweep(steps, max_rows),
             Step::Crash { cut_permille } => self.crash(cut_permille),
         }
+        let is_cut =
+            matches!(step, Step::Reopen | Step::Lose { .. } | Step::Reset | Step::Crash { .. });
+        if is_cut {
+            self.mirrors.cut();
+        }
         self.past.push(self.now.clone());
         // Nothing is surely stored where there was nothing to retain, or after a crash, when what is
         // missing is applied again.
@@ -131,7 +141,9 @@ impl World {
         let next_offset = items.last().map_or(least, |item| item.next_offset().max(least));
         let before = Oracle::of(&self.log[self.base..at]);
         let after = Oracle::of(&self.log[self.base..end]);
-        let applied = self.inbox().apply(batch_of(&items, next_offset), &is_home).unwrap();
+        let inbox = self.inbox.as_mut().unwrap();
+        let batch = batch_of(&items, next_offset);
+        let applied = inbox.apply_watched(batch, &is_home, &self.mirrors).unwrap();
         let is_old = |item: &&Item| matches!(item, Item::Record(offset, _) if *offset < least);
         assert_eq!(applied.skipped, items.iter().filter(is_old).count());
         assert_eq!(applied.sent, after.sent - before.sent);
@@ -152,7 +164,9 @@ impl World {
         let from = self.base + (self.now.at - self.base) * from_permille / 1000;
         let items = self.log[from..(from + items).min(self.now.at)].to_vec();
         let Some(next_offset) = items.last().map(Item::next_offset) else { return };
-        let applied = self.inbox().apply(batch_of(&items, next_offset), &is_home).unwrap();
+        let inbox = self.inbox.as_mut().unwrap();
+        let batch = batch_of(&items, next_offset);
+        let applied = inbox.apply_watched(batch, &is_home, &self.mirrors).unwrap();
         let Applied { sent, commands, duplicates, relayed, .. } = applied;
         assert_eq!((sent, commands, duplicates, relayed), (0, 0, 0, 0));
         assert!(applied.dead.is_empty());
@@ -204,7 +218,12 @@ impl World {
         self.seen_to = effects_from;
         self.now.removed.clear();
         (self.past, self.stored) = (vec![Held::default()], 0);
-        self.base = self.first_retained();
+        let first = self.first_retained();
+        let base = std::mem::replace(&mut self.base, first);
+        if self.base > base {
+            // It may show what clients were told was gone: a late copy of what retention has cut.
+            (self.mirrors, self.past_mirrors) = (Mirrors::default(), Vec::new());
+        }
         if let Some(next_offset) = self.now.next_offset {
             let batch = batch_of(&self.log[self.base..self.now.at], next_offset);
             self.inbox().apply(batch, &is_home).unwrap();
@@ -219,6 +238,7 @@ impl World {
     fn crash(&mut self, cut_permille: usize) {
         let end = self.now.clone();
         self.folder = copy_of(&self.folder, cut_permille);
+        self.mirrors.cut();
         (self.storing, self.inbox) = (None, Some(open(&self.folder)));
         let (found, waiting) = (self.inbox().next_offset(), held(&self.inbox().outbox()));
         // What was removed from the outbox is stored at once, what was applied is not.
@@ -273,6 +293,7 @@ impl World {
         self.log_start = self.log_start.max(item.first());
         let log_start = self.log_start;
         self.inbox().retain(log_start).unwrap();
+        self.mirrors.retain(log_start);
         // A copy of what is cut, behind the cut, is shown again by a store that is folded anew.
         let cut = Oracle::of(&self.log[self.base..self.first_retained()]);
         let mut later = self.log.split_off(self.now.at);
@@ -290,30 +311,6 @@ impl World {
         }
     }
 
-    /// A store that is folded from what the log still holds shows the same, byte for byte.
-    pub(crate) fn check_against_one_folded_anew(&mut self) {
-        let first = self.first_retained();
-        let retained = &self.log[first..self.now.at];
-        let cut = Oracle::of(&self.log[self.base..first]);
-        let is_copy = |item: &Item| match item {
-            Item::Record(offset, record) => cut.knows(*offset, record),
-            Item::Unreadable(_) => false,
-        };
-        let Some(next_offset) = self.now.next_offset else { return };
-        // The one exception: retention has cut a notification, and not yet a late copy of it.
-        if retained.iter().any(is_copy) {
-            return;
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let mut anew = open(&folder);
-        anew.apply(batch_of(retained, next_offset), &is_home).unwrap();
-        let (one, other) = (self.inbox().reader(), anew.reader());
-        for user in users() {
-            let query = Query::newest(usize::MAX);
-            assert_eq!(one.page(&user, &query).unwrap(), other.page(&user, &query).unwrap());
-        }
-    }
-
     /// How far effects are seen to once none waits.
     fn progress(&mut self) -> DrainProgress {
         let (next_offset, last_record) = (self.next_offset(), self.inbox().last_record());
@@ -321,53 +318,6 @@ impl World {
             return DrainProgress { next_offset: self.effects_from, last_record: None };
         }
         DrainProgress { next_offset, last_record }
-    }
-
-    pub(crate) fn check(&mut self) {
-        assert_eq!(self.inbox().next_offset(), self.now.next_offset);
-        let last =
-            self.log[self.base..self.now.at.max(self.base)].iter().rev().find_map(
-                |item| match item {
-                    Item::Record(offset, record) => Some((*offset, RecordHash::of(record))),
-                    Item::Unreadable(_) => None,
-                },
-            );
-        let found = self.inbox().last_record().map(|last| (last.offset, last.hash));
-        assert_eq!(found, last);
-        self.check_inboxes();
-        let (outbox, waiting) = (self.inbox().outbox(), self.waiting());
-        assert_eq!(held(&outbox), waiting);
-        assert_eq!(outbox.waiting().rows, waiting.len() as u64);
-        assert_eq!(outbox.waiting().bytes == 0, waiting.is_empty());
-        let is_done = waiting.is_empty() && self.now.next_offset.is_some();
-        assert_eq!(outbox.progress(), is_done.then(|| self.progress()));
-    }
-
-    fn check_inboxes(&mut self) {
-        let mut oracle = Oracle::of(&self.log[self.base..self.now.at.max(self.base)]);
-        oracle.cut(self.log_start);
-        let reader = self.inbox().reader();
-        let next_offset = self.now.next_offset;
-        for (user, n) in users().iter().zip(self.past.len()..) {
-            let head = oracle.head(user, next_offset);
-            assert_eq!(reader.head(user).unwrap(), head);
-            for query in queries(n) {
-                let expected = oracle.asked_for(user, &query);
-                assert_eq!(walk(&reader, user, query, &head), expected);
-            }
-            for expected in oracle.newest_first(user) {
-                let found = reader.one(user, expected.id).unwrap();
-                assert_eq!(found.as_ref().map(seen), Some(expected));
-            }
-        }
-        for stranger in ["nobody", "away"] {
-            let stranger: UserId = stranger.parse().unwrap();
-            assert!(reader.page(&stranger, &Query::newest(9)).unwrap().entries.is_empty());
-        }
-        let now = Timestamp::from_ms_clamped(1_800_000_000_000 + 20);
-        let due: Vec<_> = reader.due(now, 99).unwrap().into_iter().map(|due| due.offset).collect();
-        let expected: Vec<_> = oracle.due(now).into_iter().map(|(_, seen)| seen.offset).collect();
-        assert_eq!(due, expected);
     }
 }
 
