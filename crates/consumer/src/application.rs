@@ -22,10 +22,12 @@ use crate::ends::EndOfLog;
 use crate::forward::Forwarder;
 use crate::http::{self, Shared};
 use crate::inboxes::{Inboxes, PartitionView};
+use crate::live::{Hub, Turns};
 use crate::metrics::ConsumerMetrics;
 use crate::outgoing::Outgoing;
 use crate::partition::{Follower, Room, State, Status};
 use crate::reads::Reads;
+use crate::views::Log;
 
 /// The query service as a value: bound to its address and holding its store, not running yet.
 pub struct Application {
@@ -100,7 +102,8 @@ impl Application {
         });
         let inboxes = Arc::new(Current::default());
         let address = bound.address();
-        let shared = Data::new(shared(&config, inboxes.clone(), address)?);
+        let streams = Turns::new(config.max_streams, counts.streams.clone());
+        let shared = Data::new(shared(&config, inboxes.clone(), address, streams.clone())?);
         let routes = move |routes: &mut _| http::routes(&shared, routes);
         let server = bound.serve(&config.server, health.clone(), metrics, routes)?;
         let listening = server.handle();
@@ -110,7 +113,8 @@ impl Application {
         tasks.spawn(persisting);
         tracing::info!(%address, "consumer listening");
 
-        let service = Service { config, store, health, counts, writer_counts, inboxes, stop };
+        let service =
+            Service { config, store, health, counts, writer_counts, inboxes, streams, stop };
         // Ends with an error, or when told to; either way everything else is then told to end.
         let result = service.run().await;
         service.stop.cancel();
@@ -127,6 +131,7 @@ fn shared(
     config: &Config,
     inboxes: Arc<Current<Inboxes>>,
     address: SocketAddr,
+    streams: Turns,
 ) -> anyhow::Result<Shared> {
     let forwarder = Forwarder::new(&config.producer_url, config.forward_timeout)
         .context("the HTTP client cannot be made")?;
@@ -138,6 +143,8 @@ fn shared(
         body_timeout: config.body_timeout,
         forwarder,
         exports: Arc::new(Semaphore::new(config.max_exports)),
+        streams,
+        stream_timeout: config.command_timeout,
     })
 }
 
@@ -173,6 +180,7 @@ struct Service {
     counts: ConsumerMetrics,
     writer_counts: WriterMetrics,
     inboxes: Arc<Current<Inboxes>>,
+    streams: Turns,
     stop: CancellationToken,
 }
 
@@ -217,11 +225,14 @@ impl Service {
             reads: Reads::new(),
         });
         tasks.spawn(report_live(views.clone(), self.health.clone(), end.clone()));
-        tasks.spawn(report_stale(views, stale_after, self.health.clone(), end.clone()));
+        tasks.spawn(report_stale(views.clone(), stale_after, self.health.clone(), end.clone()));
         let report = |drift: Option<&Drift>| {
             self.health.set_detail("topics", drift.map(ToString::to_string));
         };
         kafka::watch(cluster, &topics, &end, report).await;
+        for view in &views {
+            view.hub.close(self.streams.back_within());
+        }
         // On a stop requests in hand are still answered from what there is.
         if !self.stop.is_cancelled() {
             self.inboxes.clear();
@@ -249,7 +260,9 @@ impl Service {
             let cluster = &self.config.cluster;
             let end_of_log = EndOfLog::new(cluster.clone(), topics.log(), partition);
             let end_of_log = Arc::new(end_of_log);
-            views.push(PartitionView { reader: inbox.reader(), status, end_of_log });
+            let hub = self.hub(Log { topic_id: topics.topic_id, partition });
+            let reader = inbox.reader();
+            views.push(PartitionView { reader, status, end_of_log, hub: hub.clone() });
             let follower = Follower {
                 partition,
                 reader: Reader::new(cluster.clone(), topics.log(), partition),
@@ -257,6 +270,8 @@ impl Service {
                 outgoing: outgoing.clone(),
                 status: sender,
                 metrics: self.counts.of(partition),
+                visible_seconds: self.counts.visible_seconds.clone(),
+                hub,
                 room: room.clone(),
                 turns: turns.clone(),
                 store_turns: store_turns.clone(),
@@ -267,6 +282,11 @@ impl Service {
             tasks.spawn(follower.run().instrument(tracing::info_span!("partition", %partition)));
         }
         Ok(views)
+    }
+
+    fn hub(&self, log: Log) -> Arc<Hub> {
+        let push_seconds = self.counts.push_seconds.clone();
+        Arc::new(Hub::new(log, self.config.max_streams_per_user, push_seconds))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use inbox::StoreConfig;
 use kafka::{ClusterConfig, TopicsConfig};
-use service::ServerConfig;
+use service::{Origin, ServerConfig};
 
 /// Flags of the query service itself.
 #[derive(Clone, Debug, clap::Args)]
@@ -18,10 +18,51 @@ pub struct ConsumerArgs {
         default_value = "127.0.0.1:8081"
     )]
     pub consumer_addr: String,
+    /// Origins whose web pages may ask, too: https://app.example.org, or * for any
+    #[arg(long, env = "NOTIFY_CORS_ORIGINS", value_name = "ORIGIN,...", value_delimiter = ',')]
+    pub cors_origins: Vec<Origin>,
+    /// Which streams may be open.
+    #[command(flatten)]
+    pub streams: StreamsArgs,
     /// What the inbox store may use.
     #[command(flatten)]
     pub limits: StoreLimitsArgs,
 }
+
+/// How many streams may be open.
+#[derive(Clone, Debug, clap::Args)]
+pub struct StreamsArgs {
+    /// Streams (server-sent events and WebSockets) that may be open at once; one more is answered with
+    /// 503. Each takes some 14 KiB of memory and a file descriptor
+    #[arg(
+        long,
+        env = "NOTIFY_MAX_STREAMS",
+        value_name = "N",
+        default_value_t = MAX_STREAMS,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub max_streams: u32,
+    /// Streams of one user that may be open at once; one more is answered with 429
+    #[arg(
+        long,
+        env = "NOTIFY_MAX_STREAMS_PER_USER",
+        value_name = "N",
+        default_value_t = MAX_STREAMS_PER_USER,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub max_streams_per_user: u32,
+}
+
+impl Default for StreamsArgs {
+    /// What the flags are without being given.
+    fn default() -> Self {
+        Self { max_streams: MAX_STREAMS, max_streams_per_user: MAX_STREAMS_PER_USER }
+    }
+}
+
+const MAX_STREAMS: u32 = 10_000;
+
+const MAX_STREAMS_PER_USER: u32 = 100;
 
 /// Where the producer is, for a query service that is a process of its own.
 #[derive(Clone, Debug, clap::Args)]
@@ -152,6 +193,17 @@ impl StoreArgs {
 }
 
 impl ConsumerArgs {
+    fn server(&self) -> ServerConfig {
+        let ServerConfig { workers, max_connections_per_worker, .. } = ServerConfig::default();
+        // Streams leave room for requests.
+        let streams = self.streams.max_streams as usize / workers.max(1);
+        ServerConfig {
+            max_connections_per_worker: max_connections_per_worker + streams,
+            cors_origins: self.cors_origins.clone(),
+            ..ServerConfig::default()
+        }
+    }
+
     /// With everything else at its default.
     pub fn config(
         self,
@@ -160,6 +212,7 @@ impl ConsumerArgs {
         cluster: ClusterConfig,
         topics: TopicsConfig,
     ) -> Config {
+        let server = self.server();
         Config {
             address: self.consumer_addr,
             producer_url,
@@ -176,10 +229,12 @@ impl ConsumerArgs {
             retention_period: Duration::from_secs(30),
             fetched_bytes: usize::try_from(self.limits.fetched_mib * MIB).unwrap_or(usize::MAX),
             max_exports: 4,
+            max_streams: self.streams.max_streams as usize,
+            max_streams_per_user: self.streams.max_streams_per_user as usize,
             body_timeout: Duration::from_secs(10),
             command_bytes: 16 * 1024 * 1024,
             forwarded_bytes: 64 * 1024 * 1024,
-            server: ServerConfig::default(),
+            server,
         }
     }
 }
@@ -228,6 +283,11 @@ pub struct Config {
     /// Exports that run at once; others are told to come again. Larger, and together they take the
     /// disk from everybody else; smaller, and a few slow readers keep all others waiting.
     pub max_exports: usize,
+    /// Streams that may be open at once. Larger takes more memory and file descriptors; smaller, and
+    /// more clients have to poll.
+    pub max_streams: usize,
+    /// The same for one user: nobody takes the streams of all others.
+    pub max_streams_per_user: usize,
     /// How long a body may take to arrive. Longer, and those who send slowly keep others out;
     /// shorter, and slow connections are cut.
     pub body_timeout: Duration,

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::ends::EndOfLog;
 use crate::filter::Slice;
+use crate::live::{Beginning, GapReason, Hub};
 use crate::metrics::ConsumerMetrics;
 use crate::outgoing::Outgoing;
 use crate::partition::{State, Status};
@@ -38,6 +39,7 @@ pub(crate) struct PartitionView {
     pub(crate) reader: PartitionReader,
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) end_of_log: Arc<EndOfLog>,
+    pub(crate) hub: Arc<Hub>,
 }
 
 /// The inbox of one user, which can be read.
@@ -235,6 +237,31 @@ impl UserInbox<'_> {
         let Log { topic_id, partition } = self.log;
         let is_ours = position.topic_id == topic_id && position.partition == partition;
         is_ours.then_some(position.next_offset)
+    }
+
+    /// Where a stream goes on that was told all below a position. One that was given out by an instance
+    /// that is further is waited for.
+    ///
+    /// # Errors
+    /// It lies in the log, and was not applied before the deadline, or that could not be learnt.
+    pub(crate) async fn beginning(
+        &self,
+        position: Position,
+        deadline: Instant,
+    ) -> Result<Beginning, NotUpToDate> {
+        let Some(offset) = self.offset_of(position) else {
+            return Ok(Beginning::Gap(GapReason::Reset));
+        };
+        if offset > self.next_offset() {
+            let end = self.view.end_of_log.ask(deadline).await?;
+            if offset > end {
+                return Ok(Beginning::Gap(GapReason::Reset));
+            }
+            if !self.applied(offset, deadline).await {
+                return Err(NotUpToDate::Behind);
+            }
+        }
+        Ok(Beginning::From(offset))
     }
 
     /// The first offset not yet applied.

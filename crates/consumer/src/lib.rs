@@ -10,6 +10,7 @@ mod filter;
 mod forward;
 mod http;
 mod inboxes;
+mod live;
 mod metrics;
 mod outgoing;
 mod partition;
@@ -18,4 +19,4 @@ mod views;
 
 pub use application::{Application, BuildError};
 pub use command::Command;
-pub use config::{Config, ConsumerArgs, ProducerUrlArgs, StoreArgs, StoreLimitsArgs};
+pub use config::{Config, ConsumerArgs, ProducerUrlArgs, StoreArgs, StoreLimitsArgs, StreamsArgs};

@@ -1,14 +1,15 @@
 //! What the query service counts.
 
-use models::Partition;
+use models::{Partition, Timestamp};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 /// The counts of all partitions.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct ConsumerMetrics {
     applied: Family<PartitionLabel, Counter>,
     duplicates: Family<PartitionLabel, Counter>,
@@ -19,6 +20,12 @@ pub(crate) struct ConsumerMetrics {
     expired: Family<PartitionLabel, Counter>,
     first_offset: Family<PartitionLabel, Gauge>,
     commands: Family<CommandLabel, Counter>,
+    /// From a record's time until what it says can be read.
+    pub(crate) visible_seconds: Histogram,
+    /// From a notification's time until it is handed to its streams.
+    pub(crate) push_seconds: Histogram,
+    /// Streams that are open.
+    pub(crate) streams: Gauge,
 }
 
 /// The counts of one partition.
@@ -51,6 +58,34 @@ struct CommandLabel {
 struct UndecodableLabel {
     partition: i32,
     reason: &'static str,
+}
+
+/// Upper bounds of the buckets of what takes from a send to a reader, in seconds.
+const BUCKETS_SECONDS: [f64; 13] =
+    [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// By this machine's clock; what was sent by one that is ahead took no time.
+pub(crate) fn seconds_since(time: Timestamp) -> f64 {
+    (service::now().as_ms() - time.as_ms()).max(0) as f64 / 1e3
+}
+
+impl Default for ConsumerMetrics {
+    fn default() -> Self {
+        Self {
+            applied: Family::default(),
+            duplicates: Family::default(),
+            undecodable: Family::default(),
+            misplaced: Family::default(),
+            outbox: Family::default(),
+            lag: Family::default(),
+            expired: Family::default(),
+            first_offset: Family::default(),
+            commands: Family::default(),
+            visible_seconds: Histogram::new(BUCKETS_SECONDS),
+            push_seconds: Histogram::new(BUCKETS_SECONDS),
+            streams: Gauge::default(),
+        }
+    }
 }
 
 impl ConsumerMetrics {
@@ -100,6 +135,17 @@ impl ConsumerMetrics {
             "Changes of inboxes that were handed to the log, by kind",
             self.commands.clone(),
         );
+        registry.register(
+            "publish_to_visible_seconds",
+            "From a record's time until what it says can be read, of partitions that are live",
+            self.visible_seconds.clone(),
+        );
+        registry.register(
+            "publish_to_push_seconds",
+            "From a notification's time until it is handed to the streams of its user",
+            self.push_seconds.clone(),
+        );
+        registry.register("streams", "Streams that are open", self.streams.clone());
     }
 
     pub(crate) fn command(&self, command: &'static str) {

@@ -16,10 +16,12 @@ use std::time::Duration;
 use inbox::PartitionInbox;
 use kafka::Reader;
 use models::{Offset, Partition};
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::live::Hub;
 use crate::metrics::PartitionMetrics;
 use crate::outgoing::Outgoing;
 
@@ -74,6 +76,9 @@ pub(crate) struct Follower {
     pub(crate) outgoing: Arc<Outgoing>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) metrics: PartitionMetrics,
+    pub(crate) visible_seconds: Histogram,
+    /// Who is told what is folded.
+    pub(crate) hub: Arc<Hub>,
     pub(crate) room: Room,
     /// One for each partition that folds at once. More, and all of them take longer, and more memory;
     /// fewer, and partitions wait for one whose disk is slow.
@@ -113,6 +118,8 @@ impl Follower {
             outgoing,
             status,
             metrics,
+            visible_seconds,
+            hub,
             room,
             turns,
             store_turns,
@@ -138,6 +145,8 @@ impl Follower {
             homes: outgoing.homes(partition),
             status,
             metrics,
+            visible_seconds,
+            hub,
             queue,
             signals,
             warnings: Warnings::default(),

@@ -42,6 +42,8 @@ pub enum Code {
     IdempotencyKeyReused,
     /// Too much at once.
     TooManyRequests,
+    /// There is no room for more of this, whoever asks.
+    Overloaded,
     /// The inbox is being read from the log.
     Restoring,
     /// The log cannot be reached.
@@ -67,6 +69,7 @@ impl Code {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::TooManyRequests => "too_many_requests",
+            Self::Overloaded => "overloaded",
             Self::Restoring => "restoring",
             Self::BrokerUnavailable => "broker_unavailable",
             Self::Internal => "internal",
@@ -89,7 +92,9 @@ impl Code {
             Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Restoring | Self::BrokerUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::Restoring | Self::BrokerUnavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

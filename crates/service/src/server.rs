@@ -1,13 +1,17 @@
 //! The HTTP server of a service.
 
+use std::any::Any;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Condition, from_fn};
+use actix_web::rt::net::TcpStream;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpResponse, HttpServer, Responder, ResponseError, Route, guard, web};
+use socket2::SockRef;
 
+use crate::cors::{Origin, cors};
 use crate::health::{livez, readyz};
 use crate::metrics::metrics;
 use crate::observe::observe;
@@ -20,6 +24,8 @@ pub struct ServerConfig {
     pub workers: usize,
     /// Connections each of them keeps open; more wait to be accepted.
     pub max_connections_per_worker: usize,
+    /// Web pages of these origins may ask, too.
+    pub cors_origins: Vec<Origin>,
     /// How long requests may go on after a stop.
     pub shutdown_timeout: Duration,
 }
@@ -29,6 +35,7 @@ impl Default for ServerConfig {
         Self {
             workers: std::thread::available_parallelism().map_or(2, usize::from),
             max_connections_per_worker: 10_000,
+            cors_origins: Vec::new(),
             shutdown_timeout: Duration::from_secs(5),
         }
     }
@@ -78,8 +85,10 @@ impl Bound {
         counts: Data<Metrics>,
         routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> std::io::Result<Server> {
+        let origins = config.cors_origins.clone();
         let app = move || {
             App::new()
+                .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
                 .wrap(from_fn(observe))
                 .app_data(health.clone())
                 .app_data(counts.clone())
@@ -96,10 +105,30 @@ impl Bound {
         let server = HttpServer::new(app)
             .workers(config.workers)
             .max_connections(config.max_connections_per_worker)
+            // Whoever closes its connection does not wait for an answer, or a stream, any more.
+            .h1_allow_half_closed(false)
+            .on_connect(|connection, _| give_up_on_who_does_not_read(connection))
             .shutdown_timeout(config.shutdown_timeout.as_secs())
             .disable_signals()
             .listen(self.listener)?;
         Ok(server.run())
+    }
+}
+
+/// How long a peer may take none of what was sent to it. Longer, and whoever stopped to read, or went
+/// without a word, keeps its connection; shorter, and a network that is away for a moment ends
+/// connections.
+const PEER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Lets the kernel end connections whose peer takes nothing (`TCP_USER_TIMEOUT`, RFC 5482): the server
+/// only writes where it can, and does not notice. Other systems than Linux keep them for longer.
+fn give_up_on_who_does_not_read(connection: &dyn Any) {
+    #[cfg(target_os = "linux")]
+    if let Some(socket) = connection.downcast_ref::<TcpStream>() {
+        let set = SockRef::from(socket).set_tcp_user_timeout(Some(PEER_TIMEOUT));
+        if let Err(error) = set {
+            tracing::debug!(%error, "a connection has no write deadline");
+        }
     }
 }
 

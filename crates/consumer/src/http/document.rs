@@ -17,7 +17,7 @@ use super::actions::MAX_IDS;
 #[openapi(
     info(
         title = "kafka-notify consumer",
-        description = "Inboxes: pages, commands, counts, exports. The tutorial's route is kept as it is."
+        description = "Inboxes: pages, commands, counts, exports, streams. The tutorial's route is kept as it is."
     ),
     paths(
         super::notifications::newest,
@@ -29,7 +29,9 @@ use super::actions::MAX_IDS;
         super::one::delete,
         super::actions::act,
         super::counts::counts,
-        super::export::export
+        super::export::export,
+        super::stream::stream,
+        super::ws::ws
     )
 )]
 pub(super) struct Api;
@@ -147,6 +149,26 @@ pub(super) struct FreshnessParameters {
     /// How long to wait for `min_position`.
     #[param(required = false, minimum = 0, maximum = 30_000, default = 5_000)]
     wait_ms: u16,
+}
+
+/// Where a stream begins, as browsers say it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes what is read by hand, so that any text is a gap")]
+pub(super) struct LastEventIdHeader {
+    /// Everything below this position is known: that of an event, a page, a send.
+    #[param(rename = "Last-Event-ID", required = false, schema_with = position)]
+    last_event_id: String,
+}
+
+/// Where a stream begins, for who cannot set headers.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what is read by hand, so that any text is a gap")]
+pub(super) struct LastEventIdParameter {
+    /// The same; the header wins.
+    #[param(required = false, schema_with = position)]
+    last_event_id: String,
 }
 
 /// What makes repeating a send safe.

@@ -11,6 +11,8 @@ mod partitions;
 mod problems;
 mod request;
 mod send;
+mod stream;
+mod ws;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +25,7 @@ use utoipa::OpenApi;
 
 use crate::forward::Forwarder;
 use crate::inboxes::Inboxes;
+use crate::live::Turns;
 
 /// What the handlers share.
 pub(crate) struct Shared {
@@ -38,6 +41,9 @@ pub(crate) struct Shared {
     pub(crate) body_timeout: Duration,
     pub(crate) forwarder: Forwarder,
     pub(crate) exports: Arc<Semaphore>,
+    pub(crate) streams: Turns,
+    /// How long a stream waits for the position that it is to begin with.
+    pub(crate) stream_timeout: Duration,
 }
 
 pub(crate) fn routes(shared: &Data<Shared>, config: &mut ServiceConfig) {
@@ -78,6 +84,8 @@ pub(crate) fn routes(shared: &Data<Shared>, config: &mut ServiceConfig) {
                 .default_service(only("GET, HEAD, PATCH, DELETE")()),
         )
         .service(of_user("counts").route(get().to(counts::counts)).default_service(only_get()))
+        .service(of_user("stream").route(get().to(stream::stream)).default_service(only_get()))
+        .service(of_user("ws").route(web::get().to(ws::ws)).default_service(only("GET")()))
         .service(of_user("export").route(get().to(export::export)).default_service(only_get()));
     openapi_route(document::Api::openapi(), config);
 }

@@ -7,6 +7,7 @@ use anyhow::Context;
 use inbox::{Applied, InboxError, PartitionInbox};
 use kafka::Fetched;
 use models::Offset;
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -18,7 +19,8 @@ use super::log::Begin;
 use super::room::Taken;
 use super::warnings::Warnings;
 use super::{Signals, State, Status};
-use crate::metrics::PartitionMetrics;
+use crate::live::Hub;
+use crate::metrics::{PartitionMetrics, seconds_since};
 use crate::outgoing::Homes;
 
 /// How long applying a batch, or storing what is pending, may take. Longer, and a store that hangs is
@@ -53,6 +55,8 @@ pub(super) struct Fold {
     pub(super) homes: Homes,
     pub(super) status: watch::Sender<Status>,
     pub(super) metrics: PartitionMetrics,
+    pub(super) visible_seconds: Histogram,
+    pub(super) hub: Arc<Hub>,
     pub(super) queue: mpsc::Receiver<Step>,
     pub(super) signals: Arc<Signals>,
     pub(super) warnings: Warnings,
@@ -171,7 +175,12 @@ impl Fold {
         // What was cut before it was read is skipped by the fetch.
         let Some(next_offset) = self.inbox.next_offset() else { return Ok(self) };
         let start = start.min(next_offset);
-        let (fold, ()) = self.on_disk(move |fold| fold.inbox.retain(start)).await?;
+        let retaining = self.on_disk(move |fold| {
+            fold.inbox.retain(start)?;
+            let reader = fold.inbox.reader();
+            fold.hub.retain(start, |user_id| reader.head(user_id))
+        });
+        let (fold, ()) = retaining.await?;
         fold.metrics.first_offset.set(start.0);
         Ok(fold)
     }
@@ -180,6 +189,7 @@ impl Fold {
         self.status.send_modify(|status| status.state = State::Restoring);
         let beginning = self.on_disk(move |fold| {
             if fold.inbox.next_offset().is_some() {
+                fold.hub.reset();
                 fold.inbox.reset()?;
             }
             fold.inbox.set_effects_from(begin.effects_from)
@@ -228,13 +238,21 @@ impl Fold {
         let Growing { batch, high_watermark, taken } = growing;
         let next_offset = batch.next_offset;
         let is_news = !batch.records.is_empty() || self.inbox.next_offset() != Some(next_offset);
+        // What a partition that is not live applies was sent at any time.
+        let is_live = self.status.borrow().state == State::Live;
+        let times: Vec<_> = batch.records.iter().map(|(_, record)| record.timestamp).collect();
+        let times = if is_live { times } else { Vec::new() };
         let fold = if is_news {
             let (mut fold, applied) = self
-                .on_disk(move |Self { inbox, homes, .. }| {
-                    inbox.apply(batch, &|user_id| homes.is_home(user_id))
+                .on_disk(move |Self { inbox, homes, hub, .. }| {
+                    inbox.apply_watched(batch, &|user_id| homes.is_home(user_id), hub.as_ref())
                 })
                 .await?;
             fold.count(&applied);
+            fold.hub.settle(next_offset);
+            for time in times {
+                fold.visible_seconds.observe(seconds_since(time));
+            }
             fold
         } else {
             self

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use consumer::{Application, BuildError, Config, ConsumerArgs, StoreLimitsArgs};
+use consumer::{Application, BuildError, Config, ConsumerArgs, StoreLimitsArgs, StreamsArgs};
 use models::{
     Headers, Notification, NotificationId, Offset, Partition, Record, Sent, Timestamp, User, UserId,
 };
@@ -39,8 +39,12 @@ pub(crate) fn now() -> Timestamp {
 
 /// A query service on any free address.
 pub(crate) fn config(broker: &TestBroker, store: &Path) -> Config {
-    let args =
-        ConsumerArgs { consumer_addr: "127.0.0.1:0".into(), limits: StoreLimitsArgs::default() };
+    let args = ConsumerArgs {
+        consumer_addr: "127.0.0.1:0".into(),
+        cors_origins: Vec::new(),
+        streams: StreamsArgs::default(),
+        limits: StoreLimitsArgs::default(),
+    };
     // Nothing listens there.
     let producer_url = "http://127.0.0.1:1".to_owned();
     let mut config = args.config(producer_url, store.to_owned(), broker.cluster(), topics());

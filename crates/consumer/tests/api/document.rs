@@ -17,12 +17,14 @@ const ONE: &str = "/v1/users/{id}/notifications/{nid}";
 const ACTIONS: &str = "/v1/users/{id}/notifications/actions";
 const COUNTS: &str = "/v1/users/{id}/counts";
 const EXPORT: &str = "/v1/users/{id}/export";
+const STREAM: &str = "/v1/users/{id}/stream";
+const WS: &str = "/v1/users/{id}/ws";
 const SEND: &str = "/v1/notifications";
 const TUTORIAL: &str = "/notifications/{userID}";
 const PARTITIONS: &str = "/v1/partitions";
 
-/// The consumer's routes of the contract, but those of streams and of the web page.
-const ROUTES: [(&str, &str); 10] = [
+/// The consumer's routes of the contract, but those of the web page.
+const ROUTES: [(&str, &str); 12] = [
     ("get", TUTORIAL),
     ("post", SEND),
     ("get", LIST),
@@ -33,6 +35,8 @@ const ROUTES: [(&str, &str); 10] = [
     ("get", COUNTS),
     ("get", EXPORT),
     ("get", PARTITIONS),
+    ("get", STREAM),
+    ("get", WS),
 ];
 
 type Case = (String, String, String);
@@ -50,6 +54,20 @@ impl Seen {
         let request = request(app, method, path, id, query);
         let status = answer(request).await.status;
         self.note(method, path, status);
+    }
+
+    /// Asks for what has no end.
+    async fn open(&mut self, app: &TestApp, path: &str, query: &str) {
+        let mut request = request(app, "get", path, "", query);
+        if path == WS {
+            request = request
+                .header("Connection", "Upgrade")
+                .header("Upgrade", "websocket")
+                .header("Sec-WebSocket-Version", "13")
+                .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+        }
+        let status = request.send().await.unwrap().status().as_u16();
+        self.note("get", path, status);
     }
 
     async fn say(&mut self, app: &TestApp, method: &str, path: &str, id: &str, body: &str) {
@@ -110,6 +128,11 @@ async fn what_works(seen: &mut Seen) -> Value {
             seen.ask(&app, "get", path, &all[0], query).await;
         }
     }
+    for path in [STREAM, WS] {
+        for query in ["", "?unknown=1"] {
+            seen.open(&app, path, query).await;
+        }
+    }
     for (path, queries) in [
         (TUTORIAL, &["", "?limit=0"][..]),
         (PARTITIONS, &[""]),
@@ -151,10 +174,14 @@ async fn what_works(seen: &mut Seen) -> Value {
 async fn what_is_too_much(seen: &mut Seen) {
     let app = TestApp::spawn_with(|config| {
         (config.command_bytes, config.forwarded_bytes, config.max_exports) = (4, 4, 0);
+        config.max_streams_per_user = 0;
         config.body_timeout = Duration::from_millis(300);
     })
     .await;
     seen.ask(&app, "get", EXPORT, "", "").await;
+    for path in [STREAM, WS] {
+        seen.open(&app, path, "").await;
+    }
     let id = nothing();
     for (method, path) in [("patch", ONE), ("post", ACTIONS), ("post", SEND)] {
         seen.say(&app, method, path, &id, r#"{"read":true}"#).await;
@@ -170,6 +197,9 @@ async fn what_is_away(seen: &mut Seen) {
     let id = nothing();
     for path in [TUTORIAL, LIST, ONE, COUNTS, EXPORT, PARTITIONS, "/readyz"] {
         seen.ask(&app, "get", path, &id, "").await;
+    }
+    for path in [STREAM, WS] {
+        seen.open(&app, path, "").await;
     }
     seen.ask(&app, "delete", ONE, &id, "").await;
     seen.say(&app, "patch", ONE, &id, r#"{"read":true}"#).await;
