@@ -103,7 +103,8 @@ impl Application {
         let inboxes = Arc::new(Current::default());
         let address = bound.address();
         let streams = Turns::new(config.max_streams, counts.streams.clone());
-        let shared = Data::new(shared(&config, inboxes.clone(), address, streams.clone())?);
+        let shared = shared(&config, inboxes.clone(), address, streams.clone(), stop.clone())?;
+        let shared = Data::new(shared);
         let routes = move |routes: &mut _| http::routes(&shared, routes);
         let server = bound.serve(&config.server, health.clone(), metrics, routes)?;
         let listening = server.handle();
@@ -132,6 +133,7 @@ fn shared(
     inboxes: Arc<Current<Inboxes>>,
     address: SocketAddr,
     streams: Turns,
+    stop: CancellationToken,
 ) -> anyhow::Result<Shared> {
     let forwarder = Forwarder::new(&config.producer_url, config.forward_timeout)
         .context("the HTTP client cannot be made")?;
@@ -145,6 +147,7 @@ fn shared(
         exports: Arc::new(Semaphore::new(config.max_exports)),
         streams,
         stream_timeout: config.command_timeout,
+        stop,
     })
 }
 
@@ -225,14 +228,12 @@ impl Service {
             reads: Reads::new(),
         });
         tasks.spawn(report_live(views.clone(), self.health.clone(), end.clone()));
-        tasks.spawn(report_stale(views.clone(), stale_after, self.health.clone(), end.clone()));
+        tasks.spawn(close_streams(views.clone(), self.streams.clone(), end.clone()));
+        tasks.spawn(report_stale(views, stale_after, self.health.clone(), end.clone()));
         let report = |drift: Option<&Drift>| {
             self.health.set_detail("topics", drift.map(ToString::to_string));
         };
         kafka::watch(cluster, &topics, &end, report).await;
-        for view in &views {
-            view.hub.close(self.streams.back_within());
-        }
         // On a stop requests in hand are still answered from what there is.
         if !self.stop.is_cancelled() {
             self.inboxes.clear();
@@ -257,18 +258,20 @@ impl Service {
         for partition in (0..topics.partitions).map(Partition) {
             let inbox = self.store.partition(partition, topics.topic_id)?;
             let (sender, status) = watch::channel(Status::starting(inbox.next_offset()));
+            let (state_sender, state) = watch::channel(State::Restoring);
             let cluster = &self.config.cluster;
             let end_of_log = EndOfLog::new(cluster.clone(), topics.log(), partition);
             let end_of_log = Arc::new(end_of_log);
             let hub = self.hub(Log { topic_id: topics.topic_id, partition });
             let reader = inbox.reader();
-            views.push(PartitionView { reader, status, end_of_log, hub: hub.clone() });
+            views.push(PartitionView { reader, status, state, end_of_log, hub: hub.clone() });
             let follower = Follower {
                 partition,
                 reader: Reader::new(cluster.clone(), topics.log(), partition),
                 inbox,
                 outgoing: outgoing.clone(),
                 status: sender,
+                state: state_sender,
                 metrics: self.counts.of(partition),
                 visible_seconds: self.counts.visible_seconds.clone(),
                 hub,
@@ -297,7 +300,7 @@ async fn report_live(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     for mut view in views {
-        let is_live = view.status.wait_for(|status| status.state == State::Live);
+        let is_live = view.state.wait_for(|state| *state == State::Live);
         match stop.run_until_cancelled(is_live).await {
             Some(Ok(_)) => {}
             // Stopped, or the partition's task ended, which stops the service.
@@ -306,6 +309,20 @@ async fn report_live(
     }
     health.set_live();
     tracing::info!("all partitions are live");
+    Ok(())
+}
+
+/// Ends the streams at once, whatever else is waited for.
+async fn close_streams(
+    views: Vec<PartitionView>,
+    streams: Turns,
+    end: CancellationToken,
+) -> anyhow::Result<()> {
+    end.cancelled().await;
+    let within = streams.back_within();
+    for view in views {
+        view.hub.close(within);
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use models::{Offset, UserId};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::inboxes::{Inboxes, ReadError};
-use crate::views::Log;
+use crate::views::{Log, write_line};
 
 /// Notifications that are read at once, without holding what was read before: no snapshot is kept
 /// while a slow client reads. Larger, and an export takes more memory; smaller, and it takes longer.
@@ -86,10 +86,8 @@ fn lines(log: Log, page: &Page) -> Result<Vec<u8>, inbox::InboxError> {
     let mut lines = Vec::new();
     for entry in &page.entries {
         let notification = log.notification(entry)?;
-        // Texts, numbers and JSON that was read: writing them into memory cannot fail.
-        if serde_json::to_writer(&mut lines, &notification).is_ok() {
-            lines.push(b'\n');
-        }
+        write_line(&mut lines, &notification);
+        lines.push(b'\n');
     }
     Ok(lines)
 }

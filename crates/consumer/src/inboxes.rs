@@ -38,6 +38,7 @@ const SMALL_PAGE: usize = 100;
 pub(crate) struct PartitionView {
     pub(crate) reader: PartitionReader,
     pub(crate) status: watch::Receiver<Status>,
+    pub(crate) state: watch::Receiver<State>,
     pub(crate) end_of_log: Arc<EndOfLog>,
     pub(crate) hub: Arc<Hub>,
 }
@@ -125,11 +126,11 @@ impl Inboxes {
     }
 
     async fn live(&self, view: &PartitionView) -> Result<(), ReadError> {
-        if view.status.borrow().state != State::Restoring {
+        if *view.state.borrow() != State::Restoring {
             return Ok(());
         }
-        let mut status = view.status.clone();
-        let is_live = status.wait_for(|status| status.state != State::Restoring);
+        let mut state = view.state.clone();
+        let is_live = state.wait_for(|state| *state != State::Restoring);
         match tokio::time::timeout(self.restore_wait, is_live).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) | Err(_) => {

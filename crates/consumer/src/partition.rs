@@ -75,6 +75,8 @@ pub(crate) struct Follower {
     pub(crate) inbox: PartitionInbox,
     pub(crate) outgoing: Arc<Outgoing>,
     pub(crate) status: watch::Sender<Status>,
+    /// The state alone, for those who would be woken by every record.
+    pub(crate) state: watch::Sender<State>,
     pub(crate) metrics: PartitionMetrics,
     pub(crate) visible_seconds: Histogram,
     /// Who is told what is folded.
@@ -117,6 +119,7 @@ impl Follower {
             inbox,
             outgoing,
             status,
+            state,
             metrics,
             visible_seconds,
             hub,
@@ -144,6 +147,7 @@ impl Follower {
             inbox,
             homes: outgoing.homes(partition),
             status,
+            state,
             metrics,
             visible_seconds,
             hub,

@@ -43,6 +43,16 @@ pub(crate) struct CountsView {
     position: String,
 }
 
+/// Writes JSON in one line. A sender's own JSON may have line ends between its parts, and none within.
+pub(crate) fn write_line(out: &mut Vec<u8>, value: &impl Serialize) {
+    let start = out.len();
+    // Texts, numbers and JSON that was read: writing them into memory cannot fail.
+    let _written = serde_json::to_writer(&mut *out, value);
+    for byte in out.iter_mut().skip(start).filter(|byte| matches!(byte, b'\n' | b'\r')) {
+        *byte = b' ';
+    }
+}
+
 impl Log {
     /// Everything below this offset.
     pub(crate) fn position(self, next_offset: Offset) -> Position {

@@ -184,21 +184,23 @@ impl PartitionInbox {
 
     /// What the log still holds begins here: notifications below it are no longer shown or counted.
     /// Their rows go when a record touches their inbox, or with [`Self::sweep`]. A first offset that
-    /// is not greater than the one before changes nothing, nor does any before something was applied.
+    /// is not greater than the one before changes nothing, nor does any before something was applied;
+    /// whether it changed something.
     ///
     /// # Errors
     /// [`InboxError::NotOpen`], [`InboxError::Failed`].
-    pub fn retain(&mut self, first: Offset) -> Result<(), InboxError> {
+    pub fn retain(&mut self, first: Offset) -> Result<bool, InboxError> {
         self.shared.store()?;
         let Some(progress) = self.shared.progress().filter(|it| it.log_start < first) else {
-            return Ok(());
+            return Ok(false);
         };
         let progress = Progress { log_start: first, ..progress };
         let spaces = self.shared.spaces()?;
         let mut rows = fold::batch(&self.shared.database, 1);
         rows.insert(&spaces.heads, META_KEY, progress.write());
         self.sweep = Sweep::default();
-        self.shared.commit(rows, progress)
+        self.shared.commit(rows, progress)?;
+        Ok(true)
     }
 
     /// Removes rows that are not shown any more, about `max_rows` of them; whether there is more to

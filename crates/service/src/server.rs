@@ -85,6 +85,7 @@ impl Bound {
         counts: Data<Metrics>,
         routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> std::io::Result<Server> {
+        let max_connections = max_connections_per_worker(config);
         let origins = config.cors_origins.clone();
         let app = move || {
             App::new()
@@ -104,9 +105,10 @@ impl Bound {
         };
         let server = HttpServer::new(app)
             .workers(config.workers)
-            .max_connections(config.max_connections_per_worker)
+            .max_connections(max_connections)
             // Whoever closes its connection does not wait for an answer, or a stream, any more.
             .h1_allow_half_closed(false)
+            .h1_write_buffer_size(WRITE_BUFFER_BYTES)
             .on_connect(|connection, _| give_up_on_who_does_not_read(connection))
             .shutdown_timeout(config.shutdown_timeout.as_secs())
             .disable_signals()
@@ -114,6 +116,31 @@ impl Bound {
         Ok(server.run())
     }
 }
+
+/// Of the files that the process may open so many are connections, the others stores, topics and brokers.
+const CONNECTIONS_OF_FILES: (u64, u64) = (3, 4);
+
+/// As many as the process may open files for, once it may open as many as it can have.
+fn max_connections_per_worker(config: &ServerConfig) -> usize {
+    let wanted = config.max_connections_per_worker;
+    let files = match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files) => files,
+        Err(error) => {
+            tracing::warn!(%error, "how many files may be open is unknown");
+            return wanted;
+        }
+    };
+    let (some, all) = CONNECTIONS_OF_FILES;
+    let most = usize::try_from(files / all * some).unwrap_or(usize::MAX) / config.workers.max(1);
+    if most < wanted {
+        tracing::info!(files, "fewer connections are taken than wanted: open files are limited");
+    }
+    most.min(wanted).max(1)
+}
+
+/// What waits in the buffer of a connection before more of a body is asked for. Larger, and connections
+/// with much to send keep that much memory; smaller, and sending takes more calls.
+const WRITE_BUFFER_BYTES: usize = 8 * 1024;
 
 /// How long a peer may take none of what was sent to it. Longer, and whoever stopped to read, or went
 /// without a word, keeps its connection; shorter, and a network that is away for a moment ends

@@ -21,6 +21,7 @@ use actix_web::HttpResponseBuilder;
 use actix_web::web::{self, Data, ServiceConfig};
 use service::{BodyBudget, Code, Current, Problem, get, method_not_allowed, openapi_route};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 
 use crate::forward::Forwarder;
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) streams: Turns,
     /// How long a stream waits for the position that it is to begin with.
     pub(crate) stream_timeout: Duration,
+    pub(crate) stop: CancellationToken,
 }
 
 pub(crate) fn routes(shared: &Data<Shared>, config: &mut ServiceConfig) {

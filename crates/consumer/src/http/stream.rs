@@ -1,11 +1,12 @@
 //! `GET /v1/users/{id}/stream`.
 
-use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use actix_web::http::{Method, header};
-use actix_web::web::{Data, Path};
+use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
-use futures_util::stream;
+use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use models::{Position, UserId};
 use service::{Code, Parameters, Problem};
 use tokio::time::Instant;
@@ -67,11 +68,62 @@ pub(crate) async fn stream(
         .insert_header(("X-Accel-Buffering", "no"));
     Ok(match events {
         None => answer.finish(),
-        Some(events) => answer.streaming(stream::unfold(events, |mut events| async {
-            let bytes = events.next().await?;
-            Some((Ok::<_, Infallible>(bytes), events))
-        })),
+        Some(events) => answer.streaming(Body::new(events)),
     })
+}
+
+/// What is handed to the server at once. Larger, and the buffer of each connection that ever had so much
+/// to send keeps that size; smaller, and sending takes more chunks.
+const PIECE_BYTES: usize = 4 * 1024;
+
+/// How often the server may ask in vain. It asks again and again, as fast as it can, while a client goes
+/// on to send requests behind the one for a stream; else some few times between two events.
+const MAX_ASKED_IN_VAIN: usize = 10_000;
+
+/// A client sends requests behind the one for a stream, which has no end.
+#[derive(Debug, thiserror::Error)]
+#[error("a stream is the last answer of its connection")]
+struct TooMuchAsked;
+
+/// A stream as the body of an answer.
+struct Body {
+    events: BoxStream<'static, Bytes>,
+    /// What is to be handed over next.
+    rest: Bytes,
+    asked_in_vain: usize,
+}
+
+impl Body {
+    fn new(events: EventStream) -> Self {
+        let events = stream::unfold(events, |mut events| async {
+            let bytes = events.next().await?;
+            Some((bytes, events))
+        });
+        Self { events: events.boxed(), rest: Bytes::new(), asked_in_vain: 0 }
+    }
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes, TooMuchAsked>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        while self.rest.is_empty() {
+            match self.events.poll_next_unpin(context) {
+                Poll::Ready(Some(bytes)) => self.rest = bytes,
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => {
+                    self.asked_in_vain += 1;
+                    if self.asked_in_vain > MAX_ASKED_IN_VAIN {
+                        return Poll::Ready(Some(Err(TooMuchAsked)));
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+        self.asked_in_vain = 0;
+        let length = self.rest.len().min(PIECE_BYTES);
+        Poll::Ready(Some(Ok(self.rest.split_to(length))))
+    }
 }
 
 /// Opens a stream as the request asks for it.
@@ -88,8 +140,12 @@ pub(super) async fn open(
         let detail = format!("{} streams are open; try again", shared.streams.max_streams());
         Problem::new(Code::Overloaded, detail).retry_after(RETRY_AFTER_WAIT)
     })?;
-    let beginning = beginning(last_event_id.as_deref(), &inbox, shared).await?;
-    Ok(EventStream::open(&inboxes, &inbox, format, beginning, turn).await?)
+    let opening = async {
+        let beginning = beginning(last_event_id.as_deref(), &inbox, shared).await?;
+        Ok(EventStream::open(&inboxes, &inbox, format, beginning, turn).await?)
+    };
+    // Nobody waits for a log that is away when the service stops.
+    shared.stop.run_until_cancelled(opening).await.unwrap_or(Err(NotAdmitted::Closed.into()))
 }
 
 fn last_event_id(request: &HttpRequest) -> Result<Option<String>, Problem> {
@@ -119,15 +175,19 @@ async fn beginning(
 
 impl From<NotOpened> for Problem {
     fn from(error: NotOpened) -> Self {
-        let detail = error.to_string();
         match error {
             NotOpened::Read(error) => error.into(),
-            NotOpened::NotAdmitted(NotAdmitted::TooMany(_)) => {
-                Self::new(Code::TooManyRequests, detail).retry_after(RETRY_AFTER_WAIT)
-            }
-            NotOpened::NotAdmitted(NotAdmitted::Closed) => {
-                Self::new(Code::Overloaded, detail).retry_after(RETRY_AFTER_WAIT)
-            }
+            NotOpened::NotAdmitted(error) => error.into(),
         }
+    }
+}
+
+impl From<NotAdmitted> for Problem {
+    fn from(error: NotAdmitted) -> Self {
+        let code = match error {
+            NotAdmitted::TooMany(_) => Code::TooManyRequests,
+            NotAdmitted::Closed => Code::Overloaded,
+        };
+        Self::new(code, error.to_string()).retry_after(RETRY_AFTER_WAIT)
     }
 }

@@ -62,10 +62,17 @@ pub(crate) async fn ws(
     let mut pings = interval(PING_PERIOD);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first one comes at once.
-    let connection = Connection { session, messages, events, pings, has_answered: true };
+    let connection =
+        Connection { session, messages, events, pings, has_answered: true, unread_bytes: 0 };
     actix_web::rt::spawn(connection.run());
     Ok(answer)
 }
+
+/// Bytes that may be on their way before the client has to show, with a pong, that it reads. Larger, and
+/// those who read slowly take more memory; smaller, and catching up waits more often.
+const WINDOW_BYTES: usize = 256 * 1024;
+
+const HAVE_YOU_READ: &[u8] = b"read";
 
 struct Connection {
     session: Session,
@@ -74,6 +81,8 @@ struct Connection {
     pings: Interval,
     /// Whether the client answered the last ping, or said anything else since.
     has_answered: bool,
+    /// Bytes of which it is not known that the client read them.
+    unread_bytes: usize,
 }
 
 /// Why a connection ends; none: the client has gone, or does not answer.
@@ -118,8 +127,26 @@ impl Connection {
             // JSON is UTF-8.
             let Ok(text) = std::str::from_utf8(line) else { return Err(Some(CloseCode::Error)) };
             in_time(self.session.text(text)).await?;
+            self.unread_bytes += text.len();
+            if self.unread_bytes > WINDOW_BYTES {
+                timeout(WRITE_TIMEOUT, self.until_read()).await.unwrap_or(Err(None))?;
+            }
         }
         Ok(())
+    }
+
+    /// Waits until the client has read what it was sent: what waits to be sent has no other bound.
+    async fn until_read(&mut self) -> Result<(), End> {
+        in_time(self.session.ping(HAVE_YOU_READ)).await?;
+        loop {
+            let message = self.messages.recv().await;
+            let is_read = matches!(&message, Some(Ok(Message::Pong(it))) if it == HAVE_YOU_READ);
+            self.answer(message).await?;
+            if is_read {
+                self.unread_bytes = 0;
+                return Ok(());
+            }
+        }
     }
 
     async fn answer(&mut self, message: Option<Result<Message, ProtocolError>>) -> Result<(), End> {

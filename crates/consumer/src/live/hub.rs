@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use inbox::{Head, InboxError, InboxEvent, News, Watchers};
+use inbox::{InboxError, InboxEvent, News, Watchers};
 use models::{Offset, UserId};
 use parking_lot::Mutex;
 use prometheus_client::metrics::histogram::Histogram;
@@ -112,24 +112,13 @@ impl Hub {
         self.settled.store(next_offset.0, Ordering::Release);
     }
 
-    /// Retention has cut what lies below `log_start`; `head_of` reads an inbox.
-    pub(crate) fn retain(
-        &self,
-        log_start: Offset,
-        head_of: impl Fn(&UserId) -> Result<Head, InboxError>,
-    ) -> Result<(), InboxError> {
-        let users: Vec<_> = self.state.lock().users.keys().cloned().collect();
-        for user_id in users {
-            let head = head_of(&user_id)?;
-            // It is told as if it stood behind all that was folded.
-            let next = head.next_offset.unwrap_or(Offset(0));
-            self.push(&user_id, next, next, |telling| {
-                telling.retention(log_start, next);
-                telling.counts(head);
-                Ok(())
-            });
+    /// Something happened that is no event: once they have told all below this offset, streams look
+    /// for themselves.
+    pub(crate) fn look_again(&self, told: Offset) {
+        let state = self.state.lock();
+        for (_, queue) in state.users.values().flat_map(|streams| &streams.subscribers) {
+            queue.look_again(told);
         }
-        Ok(())
     }
 
     /// The log is another one: all streams end.

@@ -40,6 +40,8 @@ pub(super) enum End {
 /// What a subscriber gets.
 pub(super) enum Taken {
     Chunk(Chunk),
+    /// All below this offset was taken; what else there is is to be read.
+    LookAgain(Offset),
     /// There was more than may wait, since then: what came is dropped, nothing more comes.
     Overflow(Instant),
     End(End),
@@ -53,6 +55,7 @@ pub(super) struct Queue(Mutex<State>);
 struct State {
     chunks: VecDeque<Chunk>,
     bytes: usize,
+    look_again: Option<Offset>,
     overflown_at: Option<Instant>,
     end: Option<End>,
     waker: Option<Waker>,
@@ -79,6 +82,13 @@ impl Queue {
     pub(super) fn overflow(&self) {
         let mut state = self.0.lock();
         state.overflow();
+        state.wake();
+    }
+
+    /// Behind what waits, what comes next is to be read.
+    pub(super) fn look_again(&self, told: Offset) {
+        let mut state = self.0.lock();
+        state.look_again = state.look_again.max(Some(told));
         state.wake();
     }
 
@@ -122,11 +132,14 @@ impl State {
             self.bytes -= chunk.bytes.len();
             return Some(Taken::Chunk(chunk));
         }
-        self.end.map(Taken::End).or(self.overflown_at.map(Taken::Overflow))
+        let end = self.end.map(Taken::End);
+        let overflow = self.overflown_at.map(Taken::Overflow);
+        end.or(overflow).or(self.look_again.map(Taken::LookAgain))
     }
 
     fn is_idle(&self) -> bool {
-        self.chunks.is_empty() && self.end.is_none() && self.overflown_at.is_none()
+        let is_told = self.look_again.is_none() && self.overflown_at.is_none();
+        self.chunks.is_empty() && self.end.is_none() && is_told
     }
 
     fn overflow(&mut self) {
@@ -156,6 +169,7 @@ mod tests {
         match queue.take().now_or_never() {
             None => "nothing".to_owned(),
             Some(Taken::Chunk(chunk)) => chunk.first.to_string(),
+            Some(Taken::LookAgain(_)) => "look again".to_owned(),
             Some(Taken::Overflow(_)) => "overflow".to_owned(),
             Some(Taken::End(end)) => format!("{end:?}"),
         }
@@ -165,6 +179,10 @@ mod tests {
     fn a_queue_gives_what_it_got_and_then_its_end() {
         let queue = Queue::default();
         assert_eq!(taken(&queue), "nothing");
+        assert!(queue.push(chunk(1, 9)));
+        queue.look_again(Offset(2));
+        assert!(queue.push(chunk(2, 9)));
+        assert_eq!([taken(&queue), taken(&queue), taken(&queue)], ["1", "2", "look again"]);
         assert!(queue.push(chunk(1, 9)) && queue.push(chunk(2, 9)));
         queue.end(End::Reset);
         queue.end(End::Shutdown(Duration::ZERO));

@@ -17,7 +17,7 @@ use crate::views::Log;
 
 /// How much of what happened is read at once, while a client that was away catches up. Larger takes more
 /// memory for each of them; smaller, and catching up takes longer.
-const REPLAY: ReplayBounds = ReplayBounds { limit: 100, max_bytes: 256 * 1024 };
+const REPLAY: ReplayBounds = ReplayBounds { limit: 100, max_bytes: 64 * 1024 };
 
 /// After so long a silence something is sent, so that both sides and all between them know that the
 /// connection is alive. Contract: at least every 25 s.
@@ -154,6 +154,10 @@ impl EventStream {
                 Ok(Taken::Chunk(chunk)) => {
                     self.told.to = chunk.next;
                     return Some(chunk.bytes);
+                }
+                Ok(Taken::LookAgain(told)) => {
+                    self.told.to = self.told.to.max(told);
+                    self.is_live = false;
                 }
                 Ok(Taken::Overflow(since)) if since.elapsed() > SLOW => {
                     return Some(self.closing(ClosingReason::Slow, None));

@@ -5,7 +5,7 @@ use inbox::{Gap, Head, InboxError, InboxEvent, RecentChange, Replay};
 use models::{Change, NotificationId, Offset, Position, Selection, Timestamp};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::views::Log;
+use crate::views::{Log, write_line};
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +84,9 @@ impl Telling {
         if let Some(gap) = *gap {
             self.gap(gap.into(), head.next_offset.unwrap_or(Offset(0)));
         } else if *log_start > told_start {
-            self.retention(*log_start, events.first().map_or(*log_start, InboxEvent::offset));
+            // With an id that is not behind what is told next, nor before what was told.
+            let next_offset = head.next_offset.unwrap_or(Offset(0));
+            self.retention(*log_start, events.first().map_or(next_offset, InboxEvent::offset));
         }
         for event in events {
             self.inbox_event(event)?;
@@ -135,7 +137,7 @@ impl Telling {
                 self.out.push(b'\n');
             }
             Format::Frames => {
-                self.json(&OnlyId { id });
+                write_line(&mut self.out, &OnlyId { id });
                 self.out.push(b'\n');
             }
         }
@@ -186,20 +188,15 @@ impl Telling {
                 }
                 self.line("event: ", name);
                 self.out.extend_from_slice(b"data: ");
-                self.json(data);
+                write_line(&mut self.out, data);
                 self.out.extend_from_slice(b"\n\n");
             }
             Format::Frames => {
                 let id = id.map(|id: Position| id.to_string());
-                self.json(&Frame { id, event: name, data });
+                write_line(&mut self.out, &Frame { id, event: name, data });
                 self.out.push(b'\n');
             }
         }
-    }
-
-    fn json(&mut self, value: &impl Serialize) {
-        // Texts, numbers and JSON that was read: writing them into memory cannot fail.
-        let _written = serde_json::to_writer(&mut self.out, value);
     }
 
     fn line(&mut self, name: &str, value: &str) {

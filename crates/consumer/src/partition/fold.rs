@@ -54,6 +54,7 @@ pub(super) struct Fold {
     pub(super) inbox: PartitionInbox,
     pub(super) homes: Homes,
     pub(super) status: watch::Sender<Status>,
+    pub(super) state: watch::Sender<State>,
     pub(super) metrics: PartitionMetrics,
     pub(super) visible_seconds: Histogram,
     pub(super) hub: Arc<Hub>,
@@ -93,11 +94,14 @@ impl Fold {
                     }
                     self.grow(fetched, taken, &mut waiting)
                 }
-                Step::Skip(start) => Growing::empty(start),
+                Step::Skip(start) => {
+                    self = self.skip(start).await?;
+                    continue;
+                }
                 Step::Begin(begin) => {
                     let start = begin.start;
-                    self = self.begin(begin).await?;
-                    Growing::empty(start)
+                    self = self.begin(begin).await?.skip(start).await?;
+                    continue;
                 }
                 Step::Retain(start) => {
                     self = self.retain(start).await?;
@@ -106,9 +110,12 @@ impl Fold {
             };
             self = self.apply(batch).await?;
             drop(turn);
+            if let Some(next_offset) = self.inbox.next_offset() {
+                self.hub.settle(next_offset);
+            }
             self.store().await?;
         }
-        self.status.send_modify(|status| status.state = State::Draining);
+        self.set_state(State::Draining);
         self.stored().await?;
         self.on_disk(|fold| fold.inbox.store()).await?;
         Ok(())
@@ -175,18 +182,34 @@ impl Fold {
         // What was cut before it was read is skipped by the fetch.
         let Some(next_offset) = self.inbox.next_offset() else { return Ok(self) };
         let start = start.min(next_offset);
-        let retaining = self.on_disk(move |fold| {
-            fold.inbox.retain(start)?;
-            let reader = fold.inbox.reader();
-            fold.hub.retain(start, |user_id| reader.head(user_id))
-        });
-        let (fold, ()) = retaining.await?;
+        let (fold, is_news) = self.on_disk(move |fold| fold.inbox.retain(start)).await?;
+        if is_news {
+            fold.hub.look_again(next_offset);
+        }
         fold.metrics.first_offset.set(start.0);
         Ok(fold)
     }
 
+    /// Goes on where the log begins: what lies below was not read, and never will be.
+    async fn skip(self, start: Offset) -> anyhow::Result<Self> {
+        let told = self.inbox.next_offset().unwrap_or(Offset(0));
+        // First, so that nobody takes the rest for all there is.
+        let (fold, _) = self.on_disk(move |fold| fold.inbox.retain(start)).await?;
+        // For a beginning, which had nothing to retain, once more.
+        let fold = fold.apply(Growing::empty(start)).await?.retain(start).await?;
+        fold.hub.look_again(told);
+        Ok(fold)
+    }
+
+    fn set_state(&self, state: State) {
+        let is_news = self.state.send_if_modified(|old| std::mem::replace(old, state) != state);
+        if is_news {
+            self.status.send_modify(|status| status.state = state);
+        }
+    }
+
     async fn begin(self, begin: Begin) -> anyhow::Result<Self> {
-        self.status.send_modify(|status| status.state = State::Restoring);
+        self.set_state(State::Restoring);
         let beginning = self.on_disk(move |fold| {
             if fold.inbox.next_offset().is_some() {
                 fold.hub.reset();
@@ -249,7 +272,6 @@ impl Fold {
                 })
                 .await?;
             fold.count(&applied);
-            fold.hub.settle(next_offset);
             for time in times {
                 fold.visible_seconds.observe(seconds_since(time));
             }
@@ -263,10 +285,10 @@ impl Fold {
             let Some(high_watermark) = high_watermark else { return };
             status.high_watermark = high_watermark;
             status.fetched_at = Instant::now();
-            if next_offset >= high_watermark {
-                status.state = State::Live;
-            }
         });
+        if high_watermark.is_some_and(|high_watermark| next_offset >= high_watermark) {
+            fold.set_state(State::Live);
+        }
         fold.metrics.lag.set(fold.status.borrow().lag());
         Ok(fold)
     }

@@ -5,10 +5,13 @@ use std::time::Duration;
 use models::{Offset, Partition, Position, TopicId};
 use reqwest::Method;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::app::{
-    BrokerVerbs as _, TestApp, TestBroker, answer, eventually, home, sent_record, soon, to,
+    BrokerVerbs as _, TestApp, TestBroker, answer, eventually, home, raw_record, sent_record, soon,
+    to,
 };
 use crate::events::Event;
 use crate::v1::{ids, nothing};
@@ -304,4 +307,31 @@ async fn whoever_reads_late_misses_nothing_and_holds_up_nobody() {
             assert_eq!(stream.next_change().await.data["message"], *text);
         }
     }
+}
+
+#[tokio::test]
+async fn what_a_sender_attached_is_told_in_one_line_however_it_was_written() {
+    let app = TestApp::spawn().await;
+    let mut stream = app.stream("1", None).await;
+    let value = "{\"from\":{\"id\":2,\"name\":\"Bruno\"},\"to\":{\"id\":1,\"name\":\"Emma\"},\
+        \"message\":\"a\\nb\",\"data\":{\r\n  \"text\": \"c\\r\\nd\",\r  \"n\": [\n1]}}";
+    app.append_for("1", vec![raw_record(Some(b"1"), Some(value))]).await;
+    let told = stream.expect("notification").await.data;
+    assert_eq!(told["message"], "a\nb");
+    assert_eq!(told["data"], json!({"text": "c\r\nd", "n": [1]}));
+    let export = app.get("/v1/users/1/export").await.body;
+    assert_eq!(export.lines().count(), 1);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&export).unwrap(), told);
+}
+
+#[tokio::test]
+async fn requests_behind_the_one_for_a_stream_end_it() {
+    let app = TestApp::spawn().await;
+    let mut socket = TcpStream::connect(app.address).await.unwrap();
+    let request = "GET /v1/users/1/stream HTTP/1.1\r\nHost: test\r\n\r\n";
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let flood = "GET /livez HTTP/1.1\r\nHost: test\r\n\r\n".repeat(20_000);
+    // It is cut meanwhile.
+    let _ = socket.write_all(flood.as_bytes()).await;
+    eventually(soon(), async || app.metric("notify_streams").await == 0).await;
 }
