@@ -23,6 +23,8 @@ pub struct EventStreamReader {
     is_begun: bool,
     name: String,
     data: Option<String>,
+    /// That of the event which is not ended yet.
+    next_id: String,
     id: String,
     retry: Option<Duration>,
 }
@@ -62,7 +64,7 @@ impl EventStreamReader {
         Ok(events)
     }
 
-    /// The last id that the stream gave; empty: none.
+    /// The last id that the stream gave, with an event that ended or alone; empty: none.
     pub fn last_event_id(&self) -> &str {
         &self.id
     }
@@ -96,7 +98,7 @@ impl EventStreamReader {
                 }
                 None => self.data = Some(value.to_owned()),
             },
-            "id" if !value.contains('\0') => value.clone_into(&mut self.id),
+            "id" if !value.contains('\0') => value.clone_into(&mut self.next_id),
             "retry" if value.bytes().all(|byte| byte.is_ascii_digit()) => {
                 self.retry = value.parse().ok().map(Duration::from_millis).or(self.retry);
             }
@@ -107,6 +109,7 @@ impl EventStreamReader {
 
     fn end_event(&mut self) -> Option<ServerSentEvent> {
         let name = std::mem::take(&mut self.name);
+        self.next_id.clone_into(&mut self.id);
         let data = self.data.take()?;
         let name = if name.is_empty() { "message".to_owned() } else { name };
         Some(ServerSentEvent { name, data, id: self.id.clone() })
@@ -120,7 +123,7 @@ mod tests {
     use super::*;
 
     const STREAM: &str = "\u{feff}: hi\r\nretry: 1500\nretry: x\nid: a\nevent: counts\ndata: {}\n\n\
-        id: b\r\rdata:1\rdata:  ü2\r\n\r\nid: c\0\nevent: gone\n\ndata\nother: x\n\nid\ndata: end\n\nid: d\n";
+        id: b\r\rdata:1\rdata:  ü2\r\n\r\nid: c\0\nevent: gone\n\ndata\nother: x\n\nid\ndata: end\n\nid: d\n\nid: e\ndata: cut";
 
     fn event(name: &str, data: &str, id: &str) -> ServerSentEvent {
         ServerSentEvent { name: name.into(), data: data.into(), id: id.into() }
