@@ -56,6 +56,11 @@ impl<'a> Ask<'a> {
         Self { method: Method::POST, body: Some(body), ..Self::get(base, path, &[]) }
     }
 
+    /// Where it goes.
+    pub(crate) fn url(&self) -> Url {
+        self.url.clone()
+    }
+
     /// With an Idempotency-Key, which is what makes it one that can be sent again.
     pub(crate) fn key(self, key: &'a str) -> Self {
         Self { key: Some(key), ..self }

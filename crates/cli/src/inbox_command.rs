@@ -130,7 +130,7 @@ impl InboxCommand {
 const SENDER_COLUMNS: usize = 16;
 
 /// A notification in one line: marker (`*` unread, `-` archived), id, time, sender, text.
-fn row(notification: &NotificationView) -> String {
+pub(crate) fn row(notification: &NotificationView) -> String {
     let NotificationView { id, from, message, title, created_at, read_at, archived_at, .. } =
         notification;
     let marker = match (read_at, archived_at) {

@@ -14,6 +14,7 @@ mod send_command;
 mod text;
 mod up;
 mod users_command;
+mod watch_command;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,6 +48,8 @@ enum Command {
     Send(send_command::SendCommand),
     /// Show an inbox, the newest first
     Inbox(inbox_command::InboxCommand),
+    /// Show what happens to an inbox, as it happens
+    Watch(watch_command::WatchCommand),
     /// Mark notifications read
     Read(read_command::ReadCommand),
     /// Send a file of notifications, one JSON object a line; it can be run again and sends nothing
@@ -115,6 +118,7 @@ pub async fn main() -> ExitCode {
         Command::Consumer(command) => command.run().await,
         Command::Send(command) => finish(command.run().await),
         Command::Inbox(command) => finish(command.run().await),
+        Command::Watch(command) => finish(command.run().await),
         Command::Read(command) => finish(command.run().await),
         Command::Import(command) => finish(command.run().await),
         Command::Users(command) => finish(command.run().await),

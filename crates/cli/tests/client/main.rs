@@ -11,3 +11,4 @@ mod retries;
 mod send;
 mod server;
 mod users;
+mod watch;
