@@ -129,7 +129,9 @@ export type StreamEvent =
   | { type: 'changed'; id: Position; data: Change }
   | { type: 'counts'; id: null; data: { unread_count: number; unseen_count: number } }
   | { type: 'gap'; id: Position; data: { reason: string } }
-  | { type: 'closing'; id: null; data: { reason: string } };
+  | { type: 'closing'; id: null; data: { reason: string } }
+  /** Nothing else happened up to here: who goes on later begins there. */
+  | { type: 'position'; id: Position; data: null };
 
 export interface StreamOptions {
   /** Stream from exactly here; without it, only what is new. */

@@ -208,3 +208,16 @@ fn commands_older_than_those_that_are_kept_are_a_gap_and_the_newer_ones_are_told
     assert_eq!([10, 13, 15].map(replay), [too_old; 3]);
     assert_eq!([16, 17, 18].map(replay), [(None, 2), (None, 1), (None, 0)]);
 }
+
+#[test]
+fn a_log_that_was_cut_behind_what_was_read_goes_on_where_it_begins() {
+    let mut story = Story::begins();
+    assert!(story.inbox.retain(Offset(20)).unwrap());
+    assert_eq!(story.counts(), (0, 0, 0));
+    story.inbox.apply(batch(Vec::new(), Offset(20)), &is_home).unwrap();
+    assert!(!story.inbox.retain(Offset(20)).unwrap());
+    while story.inbox.sweep(2).unwrap() {}
+    story.next = Offset(20);
+    story.receives();
+    assert_eq!((story.counts(), story.entries()), ((1, 1, 1), vec![(20, None, None)]));
+}

@@ -12,6 +12,7 @@ mod problems;
 mod request;
 mod send;
 mod stream;
+mod web_inbox;
 mod ws;
 
 use std::sync::Arc;
@@ -89,6 +90,7 @@ pub(crate) fn routes(shared: &Data<Shared>, config: &mut ServiceConfig) {
         .service(of_user("stream").route(get().to(stream::stream)).default_service(only_get()))
         .service(of_user("ws").route(web::get().to(ws::ws)).default_service(only("GET")()))
         .service(of_user("export").route(get().to(export::export)).default_service(only_get()));
+    web_inbox::routes(config);
     openapi_route(document::Api::openapi(), config);
 }
 

@@ -55,6 +55,20 @@ pub(super) struct Begin {
     pub(super) effects_from: Offset,
 }
 
+/// Whether the log has a record where it was read.
+enum Holds {
+    It,
+    /// Retention has cut that place.
+    Cut,
+    Another,
+}
+
+impl Holds {
+    fn it_if(is_it: bool) -> Self {
+        if is_it { Self::It } else { Self::Another }
+    }
+}
+
 impl Log {
     pub(super) fn new(
         partition: Partition,
@@ -95,6 +109,7 @@ impl Log {
                     return Ok(Found::Records(fetched));
                 }
                 Err(FetchError::OutOfRange { asked, start, .. }) if asked < start => {
+                    self.last_record = None;
                     return Ok(Found::Cut(start));
                 }
                 Err(FetchError::OutOfRange { .. }) => return Ok(Found::Another),
@@ -129,7 +144,15 @@ impl Log {
 
     async fn is_same(&mut self, next_offset: Offset) -> Result<bool, Error> {
         let is_same = match self.last_record {
-            Some(record) => self.holds(record, next_offset).await?,
+            Some(record) => match self.holds(record, next_offset).await? {
+                Holds::It => true,
+                Holds::Another => false,
+                Holds::Cut => {
+                    // What was cut is not asked for again: each time that ends the connection.
+                    self.last_record = None;
+                    self.is_within(next_offset).await?
+                }
+            },
             // No record to compare: a fetch that connects checks the topic's id.
             None => self.is_within(next_offset).await?,
         };
@@ -159,7 +182,7 @@ impl Log {
 
     /// Whether the log has this record where it was, and no other before `next_offset`. True as well
     /// where retention has cut it, so that nothing can be compared.
-    async fn holds(&mut self, last: LastRecord, next_offset: Offset) -> Result<bool, Error> {
+    async fn holds(&mut self, last: LastRecord, next_offset: Offset) -> Result<Holds, Error> {
         // Behind the record there may be a hole, of markers say; in another log there are records.
         let max_bytes = if next_offset == last.offset.next() { 1 } else { FETCH_BYTES };
         match self.reader.fetch(last.offset, max_bytes, Wait::No).await {
@@ -168,13 +191,17 @@ impl Log {
                 match records.next() {
                     Some((offset, found)) => {
                         let is_it = *offset == last.offset && RecordHash::of(found) == last.hash;
-                        Ok(is_it && records.next().is_none_or(|(next, _)| *next >= next_offset))
+                        let is_it =
+                            is_it && records.next().is_none_or(|(next, _)| *next >= next_offset);
+                        Ok(Holds::it_if(is_it))
                     }
-                    None if fetched.next_offset > last.offset => Ok(false),
-                    None => self.has_but_does_not_show(last.offset).await,
+                    None if fetched.next_offset > last.offset => Ok(Holds::Another),
+                    None => self.has_but_does_not_show(last.offset).await.map(Holds::it_if),
                 }
             }
-            Err(FetchError::OutOfRange { asked, start, .. }) => Ok(asked < start),
+            Err(FetchError::OutOfRange { asked, start, .. }) => {
+                Ok(if asked < start { Holds::Cut } else { Holds::Another })
+            }
             Err(error) => Err(unavailable(error)),
         }
     }
@@ -192,7 +219,8 @@ impl Log {
             }
             Err(error) => return Err(error),
         };
-        if self.holds(delivered.last_record, delivered.next_offset).await? {
+        let held = self.holds(delivered.last_record, delivered.next_offset).await?;
+        if matches!(held, Holds::It | Holds::Cut) {
             return Ok(delivered.next_offset);
         }
         tracing::warn!(next_offset = %delivered.next_offset, "what was delivered so far was of another log");

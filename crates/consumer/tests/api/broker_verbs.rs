@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kafka::{Lane, Topics, TopicsConfig, Writer, WriterConfig, WriterMetrics};
+use kafka::{Lane, Reader, Topics, TopicsConfig, Writer, WriterConfig, WriterMetrics};
 use models::{Offset, Partition, Record};
 use serde_json::Value;
 use test_broker::TestBroker;
@@ -16,6 +16,9 @@ pub(crate) trait BrokerVerbs {
     async fn cuts_early(&mut self);
 
     async fn topics(&self) -> Topics;
+
+    /// Someone who reads a partition.
+    async fn reader(&self, partition: Partition) -> Reader;
 
     /// Appends records to a partition, in this order.
     async fn append(&self, partition: Partition, records: Vec<Record>) -> Vec<Offset>;
@@ -37,6 +40,12 @@ impl BrokerVerbs for TestBroker {
     async fn topics(&self) -> Topics {
         let cluster = self.cluster();
         kafka::ensure(&cluster, &topics(), &models::seed_users(), now()).await.unwrap()
+    }
+
+    async fn reader(&self, partition: Partition) -> Reader {
+        let mut reader = Reader::new(self.cluster(), self.topics().await.log(), partition);
+        reader.connect().await.unwrap();
+        reader
     }
 
     async fn append(&self, partition: Partition, records: Vec<Record>) -> Vec<Offset> {

@@ -105,3 +105,27 @@ async fn what_retention_cuts_from_the_log_is_gone_from_inboxes_and_from_their_co
     let gone = app.get(&format!("/v1/users/1/notifications/{}", nothing())).await;
     gone.is_problem(404, "Not Found", "notification_not_found");
 }
+
+#[tokio::test]
+async fn a_service_starts_again_after_retention_cut_all_that_it_had_read() {
+    let mut broker = TestBroker::start().await;
+    broker.topics().await;
+    broker.cuts_early().await;
+    let app = TestApp::spawn_on(broker, often).await;
+    app.with_texts("1", &["old"]).await;
+    let mut reader = app.broker.reader(home("1")).await;
+    let mut app = app;
+    app.stop().await.unwrap();
+    for n in 0.. {
+        if reader.bounds().await.unwrap().0 > models::Offset(1) {
+            break;
+        }
+        app.append_for("1", vec![sent_record(&to("1"), &format!("new {n}"))]).await;
+    }
+    let app = app.restart_stopped().await;
+    app.append_for("1", vec![sent_record(&to("1"), "newest")]).await;
+    eventually(soon(), async || {
+        texts(&app.page("1", "limit=1").await).first().is_some_and(|text| text == "newest")
+    })
+    .await;
+}

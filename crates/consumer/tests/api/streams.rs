@@ -335,3 +335,29 @@ async fn requests_behind_the_one_for_a_stream_end_it() {
     let _ = socket.write_all(flood.as_bytes()).await;
     eventually(soon(), async || app.metric("notify_streams").await == 0).await;
 }
+
+#[tokio::test]
+async fn what_was_cut_before_it_was_read_is_a_gap() {
+    let mut broker = TestBroker::start().await;
+    broker.topics().await;
+    broker.cuts_early().await;
+    let app = TestApp::spawn_on(broker, |_| {}).await;
+    app.with_texts("1", &["read"]).await;
+    let mut stream = app.stream("1", None).await;
+    let mut reader = app.broker.reader(home("1")).await;
+    app.broker.faults().stall(broker::ApiKey::Fetch);
+    let text = |n: usize| vec![sent_record(&to("1"), &format!("new {n}"))];
+    for n in 0.. {
+        if reader.bounds().await.unwrap().0 > Offset(5) {
+            break;
+        }
+        app.append_for("1", text(n)).await;
+    }
+    app.broker.faults().clear();
+    let gap = stream.next_change().await;
+    // What was fetched before, and is not cut.
+    let gap = if gap.name == "notification" { stream.next_change().await } else { gap };
+    assert_eq!((gap.name.as_str(), &gap.data), ("gap", &json!({"reason": "retention"})));
+    app.append_for("1", text(1_000)).await;
+    while stream.next_change().await.data["message"] != "new 1000" {}
+}

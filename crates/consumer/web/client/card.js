@@ -20,7 +20,10 @@ export class Card {
   #time = h('time', { class: 'time' });
   #title = h('h4', { class: 'title', part: 'title', dir: 'auto' });
   #message = h('p', { class: 'message', part: 'message', dir: 'auto' });
-  #more = h('button', { class: 'more', type: 'button', hidden: true, onclick: () => this.#toggleMore() });
+  #more = h('button', { class: 'more', type: 'button', hidden: true, onclick: (/** @type {Event} */ event) => {
+    event.stopPropagation();
+    this.#toggleMore();
+  } });
   #extras = h('div', { class: 'extras' });
   #toggleRead;
   #toggleArchived;
@@ -37,13 +40,16 @@ export class Card {
     this.#toggleArchived = this.#button('toggle-archived');
     const remove = this.#button('delete');
     label(remove, 'delete', 'Delete');
+    // Where nothing can hover, the actions are behind a button.
+    const menu = h('button', { class: 'icon menu', type: 'button', 'aria-expanded': 'false', onclick: this.#toggleActions });
+    label(menu, 'menu', 'Actions');
     this.#body = h('div', { class: 'body' },
       h('p', { class: 'head' }, this.#unread, this.#sender, this.#time),
       this.#title, this.#message, this.#more, this.#extras);
     this.article = h('article', { class: 'card', part: 'card', tabindex: -1, onclick: this.#clicked },
       h('span', { class: 'dot', 'aria-hidden': 'true' }),
       h('span', { class: 'avatar', part: 'avatar', 'aria-hidden': 'true' }),
-      this.#body,
+      this.#body, menu,
       h('div', { class: 'actions', part: 'actions' }, this.#toggleRead, this.#toggleArchived, remove));
     this.node = h('li', {}, this.article);
     this.#fill(notification);
@@ -131,6 +137,12 @@ export class Card {
   #clicked = () => {
     // Whoever marks text wants to copy it.
     if (document.getSelection()?.isCollapsed !== false) this.#onAction('open', this);
+  };
+
+  #toggleActions = (/** @type {MouseEvent} */ event) => {
+    event.stopPropagation();
+    const isActing = this.article.classList.toggle('acting');
+    /** @type {Element} */ (event.currentTarget).setAttribute('aria-expanded', String(isActing));
   };
 
   #toggleMore() {

@@ -51,6 +51,16 @@ function since(current, wanted) {
   return wanted === undefined ? current : wanted && (current ?? wanted);
 }
 
+/**
+ * What retention has cut is told once more to whoever comes back, with an id that may be where they
+ * are already.
+ *
+ * @param {Api.StreamEvent} event
+ */
+export function isRetention({ type, data }) {
+  return type === 'changed' && data.reason === 'retention';
+}
+
 /** @param {Api.Notification | null} notification */
 export function isUnread(notification) {
   return notification !== null && !notification.read_at && !notification.archived_at;

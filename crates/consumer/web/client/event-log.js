@@ -1,4 +1,5 @@
 /** The events a tab has had lately, for tabs that missed some of them. */
+import { isRetention } from './changes.js';
 import { isReached } from './position.js';
 
 /** @import * as Api from '../client.js' */
@@ -37,10 +38,11 @@ export class EventLog {
     if (!event.id) return true;
     // After a reset positions of the log before compare with nothing: what comes is newer.
     const isForced = event.type === 'gap' && event.data.reason !== BEHIND;
-    if (!isForced && isReached(event.id, this.position)) return false;
-    this.position = event.id;
+    const isOld = isReached(event.id, this.position);
+    if (isOld && !isForced && !isRetention(event)) return false;
+    if (!isOld || isForced) this.position = event.id;
     if (event.type === 'gap') this.#forget(event.id);
-    else this.#keep(event);
+    else if (event.type !== 'position') this.#keep(event);
     return true;
   }
 
@@ -49,14 +51,15 @@ export class EventLog {
    * @returns {Api.StreamEvent[]} What came behind it; or a gap, if that is no longer known.
    */
   since(position) {
-    if (isReached(this.position, position)) return [];
     /** @type {Api.StreamEvent[]} */
     const counts = this.#counts ? [this.#counts] : [];
-    if (!isReached(this.#floor, position)) {
+    if (!isReached(this.#floor, position) && !isReached(this.position, position)) {
       return [{ type: 'gap', id: this.position, data: { reason: BEHIND } }, ...counts];
     }
-    const missed = this.#events.map(({ event }) => event).filter(({ id }) => !isReached(id, position));
-    return [...missed, ...counts];
+    const isMissed = (/** @type {Api.StreamEvent & {id: string}} */ event) =>
+      !isReached(event.id, position) || isRetention(event);
+    const missed = this.#events.map(({ event }) => event).filter(isMissed);
+    return missed.length > 0 ? [...missed, ...counts] : [];
   }
 
   /** @param {Api.Position} position */

@@ -1,6 +1,6 @@
 /** A list as it follows from pages and the events after them. No network, no clock. */
-import { isUnread, matches, mayAdd, patchOf, patched } from './changes.js';
-import { comparePlaces, decodePosition, isUpTo } from './position.js';
+import { isRetention, isUnread, matches, mayAdd, patchOf, patched } from './changes.js';
+import { comparePlaces, decodePosition, isReached, isUpTo } from './position.js';
 
 /** @import * as Api from '../client.js' */
 /** @import { Place } from './position.js' */
@@ -93,10 +93,9 @@ export class FoldedList {
    *
    * @param {Api.StreamEvent} event
    */
-  isNew({ type, id }) {
-    if (!id || type === 'gap') return true;
-    const [place, position] = [decodePosition(id), decodePosition(this.position ?? '')];
-    return !isUpTo(place, position);
+  isNew(event) {
+    if (!event.id || event.type === 'gap' || isRetention(event)) return true;
+    return !isReached(event.id, this.position ?? '');
   }
 
   /**
@@ -117,11 +116,13 @@ export class FoldedList {
   }
 
   /** @param {Api.StreamEvent} event One that is new, and nothing is missing. */
-  apply({ type, id, data }) {
+  apply(event) {
+    const { type, id, data } = event;
     if (type === 'counts') this.counts = data;
     if (type === 'notification') this.put(data, id);
-    if (type === 'changed') this.#change(patchOf(data), decodePosition(id));
-    if (id) this.position = id;
+    // What retention cut is gone from pages of any time.
+    if (type === 'changed') this.#change(patchOf(data), isRetention(event) ? null : decodePosition(id));
+    if (id && !isReached(id, this.position ?? '')) this.position = id;
   }
 
   /**
@@ -149,7 +150,7 @@ export class FoldedList {
 
   /**
    * @param {Patch} patch
-   * @param {Place | null} at
+   * @param {Place | null} at Null: it holds for all, as of whenever they are.
    */
   #change(patch, at) {
     let hasGone = false;

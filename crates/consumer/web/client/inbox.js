@@ -231,8 +231,9 @@ export class Inbox {
   /** @param {Api.StreamEvent} event One that is applied. */
   #settle(event) {
     if (event.type === 'changed') this.#commands.hear(event.data);
+    const hasPending = this.#commands.patches.length > 0;
     this.#commands.reached(this.#list.position);
-    this.#emitIn(event.id ? SETTLE_MS : 0);
+    if (event.type !== 'position' || hasPending) this.#emitIn(event.id ? SETTLE_MS : 0);
   }
 
   /** Reads the list from its beginning, as much of it as is shown, until that works. */
@@ -260,7 +261,9 @@ export class Inbox {
   /** @param {AbortSignal} signal */
   #firstPages(signal) {
     const count = Math.max(this.#pageSize, this.snapshot.notifications.length);
-    const minPosition = newest(this.#wanted, this.#list.position, ...this.#commands.doneAt);
+    // After a gap the log may end before what was known of it.
+    const minPosition = this.#cause?.type === 'gap' ? this.#wanted
+      : newest(this.#wanted, this.#list.position, ...this.#commands.doneAt);
     return firstPages(this.client, this.filter, count, { minPosition: minPosition ?? undefined, signal });
   }
 

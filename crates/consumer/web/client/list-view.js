@@ -63,6 +63,22 @@ export class ListView {
     return this.node.getBoundingClientRect().top >= viewTop(this.scroller) - TOP_PX;
   }
 
+  scrollToTop() {
+    const { scroller } = this;
+    const above = this.node.getBoundingClientRect().top - viewTop(scroller);
+    if (above < 0) scroller.scrollTop += above - TOP_PX - 16;
+  }
+
+  stop() {
+    this.#resized.disconnect();
+  }
+
+  /** For whom the window is what scrolls, that is null. */
+  get scrollRoot() {
+    const { scroller } = this;
+    return scroller === document.scrollingElement ? null : scroller;
+  }
+
   /** What scrolls. */
   get scroller() {
     for (let node = parentOf(this.node); node instanceof Element; node = parentOf(node)) {
@@ -116,11 +132,7 @@ export class ListView {
   }
 
   #withoutHeld() {
-    const newest = this.#newest;
-    const isHeld = (/** @type {Api.Notification} */ { position }) =>
-      newest === null || comparePositions(position, newest) === 1;
-    this.held = this.#notifications.findIndex((notification) => !isHeld(notification));
-    if (this.held < 0) this.held = newest === null ? 0 : this.#notifications.length;
+    this.held = this.#newest === null ? 0 : countNewer(this.#notifications, this.#newest);
     return this.#notifications.slice(this.held);
   }
 
@@ -226,6 +238,15 @@ export class ListView {
     const anchor = seen.find(({ card }) => card.article.isConnected);
     if (anchor) scroller.scrollTop += anchor.card.article.getBoundingClientRect().top - anchor.y;
   }
+}
+
+/**
+ * @param {readonly Api.Notification[]} notifications Newest first.
+ * @param {Api.Position} position
+ */
+export function countNewer(notifications, position) {
+  const first = notifications.findIndex((one) => comparePositions(one.position, position) !== 1);
+  return first < 0 ? notifications.length : first;
 }
 
 /** @param {Card} card */

@@ -126,9 +126,9 @@ class Connection {
 
   /** @param {import('./sse.js').SseEvent} event */
   #take({ type, data, id }) {
-    const event = data === null ? null : { type, id, data: JSON.parse(data) };
+    const event = data === null ? { type: 'position', id, data } : { type, id, data: JSON.parse(data) };
     if (id) this.#place.lastEventId = id;
-    if (!event) return;
+    if (event.type === 'position' && !id) return;
     if (type === 'closing') this.#closing = String(event.data.reason);
     try {
       this.#onEvent(/** @type {Api.StreamEvent} */ (event));

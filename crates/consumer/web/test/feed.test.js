@@ -3,6 +3,7 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { Inbox, NotifyClient } from '../client.js';
 import { EventLog } from '../client/event-log.js';
 import { Feed } from '../client/feed.js';
+import { FreezableChannel } from './support/channel.js';
 import { installLocks } from './support/locks.js';
 import { positionOf } from './support/positions.js';
 import { Service } from './support/service.js';
@@ -13,8 +14,15 @@ let service;
 let tabs = [];
 let removeLocks;
 
-before(() => (removeLocks = installLocks()));
-after(() => removeLocks());
+before(() => {
+  removeLocks = installLocks();
+  globalThis.BroadcastChannel = FreezableChannel;
+});
+
+after(() => {
+  removeLocks();
+  globalThis.BroadcastChannel = Object.getPrototypeOf(FreezableChannel);
+});
 
 beforeEach(async () => {
   service = await Service.start();
@@ -34,6 +42,7 @@ class Tab {
     const client = new NotifyClient({ baseUrl: service.url, userId: USER });
     this.feed = new Feed(client, (event) => this.events.push(event), ({ state }) => this.states.push(state));
     this.feed.join();
+    this.channel = FreezableChannel.last;
     if (position) this.feed.follow(position);
     tabs.push(this);
   }
@@ -120,17 +129,18 @@ test('the next tab takes over, and goes on where it is itself', async () => {
 test('a frozen leader loses the stream to a tab that is looked at, and catches up later', async (t) => {
   const [first, second] = [new Tab(), new Tab()];
   await eventually(() => first.isLive && second.isLive);
-  const thaw = freeze(first);
+  first.channel.isFrozen = true;
   const ids = send();
   t.mock.timers.enable({ apis: ['setTimeout'] });
   second.feed.poke();
   t.mock.timers.tick(3_000);
   t.mock.timers.reset();
+  ids.push(...send());
   await allHave([second], ids);
-  thaw();
+  first.channel.thaw();
+  await eventually(() => service.streams === 1);
   ids.push(...send());
   await allHave([first, second], ids);
-  await eventually(() => service.streams === 1);
 });
 
 test('a tab that was away joins again and has what it missed', async () => {
@@ -175,18 +185,20 @@ test('inboxes of many tabs that open, close and act are all what the service has
       inbox.start();
       return inbox;
     };
-    let these = [open(), open()];
+    const these = [open(), open()];
+    const commands = [];
     for (let i = 0; i < 40; i++) {
       const one = random(these.length);
       const id = these[one].snapshot.notifications[0]?.id;
       const what = random(10);
       if (what < 4) send(1 + random(2));
-      else if (what < 6 && id) these[one][['read', 'unread', 'archive'][random(3)]](id).catch(() => {});
+      else if (what < 6 && id) commands.push(these[one][['read', 'unread', 'archive'][random(3)]](id));
       else if (what === 6 && these.length < 4) these.push(open());
       else if (what === 7 && these.length > 1) these.splice(one, 1)[0].stop();
       else if (what === 8) service.cut();
       if (random(2)) await new Promise((resolve) => setTimeout(resolve, random(15)));
     }
+    await Promise.allSettled(commands);
     await eventually(() => {
       const page = service.ledger.page(USER, { limit: 1e6 });
       for (const { snapshot } of these) {
@@ -202,6 +214,24 @@ test('inboxes of many tabs that open, close and act are all what the service has
     for (const inbox of these) inbox.stop();
     await eventually(() => service.streams === 0);
   }
+});
+
+test('a tab begins where it was told that nothing happened up to', async () => {
+  const [first, second] = [new Tab(), new Tab()];
+  await eventually(() => first.isLive && second.isLive);
+  service.ledger.skip(50);
+  service.keepAlive();
+  await eventually(() => second.events.some(({ type }) => type === 'position'));
+  first.close();
+  await eventually(() => service.lastEventId === service.ledger.position());
+});
+
+test('what retention has cut is told to all, and moves no position back', () => {
+  const log = new EventLog(positionOf(9));
+  const cut = { type: 'changed', id: positionOf(9), data: { before: positionOf(5), deleted: true, reason: 'retention' } };
+  assert.equal(log.add(cut), true);
+  assert.equal(log.position, positionOf(9));
+  assert.deepEqual(log.since(positionOf(9)), [cut]);
 });
 
 test('the log answers with what came since, as long as it has that', () => {
@@ -220,12 +250,3 @@ test('the log answers with what came since, as long as it has that', () => {
   assert.equal(log.since(positionOf(99))[0].type, 'gap');
   assert.equal(log.since(positionOf(100)).length, 500);
 });
-
-/** As a browser does with a tab in the background: nothing it is told arrives, until it is thawed. */
-function freeze(tab) {
-  const { prototype } = BroadcastChannel;
-  const descriptor = Object.getOwnPropertyDescriptor(prototype, 'postMessage');
-  void tab;
-  prototype.postMessage = function () {};
-  return () => Object.defineProperty(prototype, 'postMessage', descriptor);
-}

@@ -120,6 +120,26 @@ test('an event that was applied changes nothing a second time', () => {
   }
 });
 
+test('a page that is ahead of the events is not set back by them', () => {
+  const ledger = new Ledger();
+  const ids = Array.from({ length: 4 }, () => ledger.send(USER).id);
+  const list = new FoldedList({});
+  const first = ledger.page(USER, { limit: 2 });
+  list.fill([first]);
+  ledger.act(USER, 'read', { ids: [ids[0]] });
+  ledger.act(USER, 'unread', { ids: [ids[0]] });
+  ledger.send(USER, { id: 'new' });
+  ledger.act(USER, 'read', { ids: ['new'] });
+  list.append(ledger.page(USER, { cursor: first.next_cursor }));
+  list.put(ledger.one(USER, 'new'), ledger.position());
+  const wanted = list.view([]).notifications;
+  for (const { type, offset, data } of ledger.replay(USER, ledger.offsetOf(list.position))) {
+    const before = type === 'notification' ? { ...data, read_at: null } : data;
+    list.apply({ type, id: ledger.position(offset + 1), data: before });
+    assert.deepEqual(list.view([]).notifications, wanted);
+  }
+});
+
 test('what is read or archived already stays so since then', () => {
   const { ledger, list, tell } = sceneOf(1);
   const [{ id }] = list.view([]).notifications;
@@ -136,6 +156,17 @@ test('before reaches what lies up to it, and nothing behind it', () => {
   const third = list.view([]).notifications[2];
   tell('changed', { before: third.position, deleted: true, reason: 'user' });
   assert.equal(list.view([]).notifications.length, 2);
+});
+
+test('what retention has cut is gone, also where the list is there already', () => {
+  const { list } = sceneOf(5);
+  const { position } = list;
+  const third = list.view([]).notifications[2];
+  const event = { type: 'changed', id: position, data: { before: third.position, deleted: true, reason: 'retention' } };
+  assert.equal(list.isNew(event), true);
+  list.apply(event);
+  assert.equal(list.view([]).notifications.length, 2);
+  assert.equal(list.position, position);
 });
 
 test('commands show at once, with their counts, and leave no trace when they are taken back', () => {

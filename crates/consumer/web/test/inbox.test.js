@@ -86,6 +86,7 @@ test('commands show before they are answered, and stay', async () => {
 test('no snapshot jumps back while a command goes its way', async () => {
   const [id] = send(3);
   const inbox = await opened();
+  service.countsDelayMs = 20;
   const counts = [];
   inbox.subscribe(({ unreadCount }) => counts.push(unreadCount));
   await inbox.read(id);
@@ -169,6 +170,17 @@ test('another life of the topic is another list', async () => {
   await eventually(() => inbox.snapshot.notifications.length === 3 && isCurrent(inbox));
 });
 
+test('a log that lost its end is another list, too', async () => {
+  send(3);
+  const inbox = await opened();
+  service.ledger.user(USER).items.pop();
+  service.ledger.nextOffset -= 1;
+  service.write(`id: ${service.ledger.position(0)}\nevent: gap\ndata: {"reason":"reset"}\n\n`);
+  await eventually(() => inbox.snapshot.notifications.length === 2);
+  send();
+  await eventually(() => inbox.snapshot.notifications.length === 3 && isCurrent(inbox));
+});
+
 test('a filtered list takes in what comes to belong into it', async () => {
   const ids = send(4);
   service.ledger.act(USER, 'archive', { ids: ids.slice(0, 2) });
@@ -217,6 +229,7 @@ test('through random troubles the list comes to be what the service has', async 
     send(5);
     const filter = [{}, { status: 'unread' }, { status: 'archived' }, { status: 'all' }][seed % 4];
     const inbox = await opened({ filter, pageSize: 4 });
+    const commands = [];
     for (let i = 0; i < 40; i++) {
       const ids = service.ledger.user(USER).items.map(({ notification }) => notification.id);
       const id = ids[random(ids.length)];
@@ -224,13 +237,14 @@ test('through random troubles the list comes to be what the service has', async 
       const action = ['read', 'unread', 'archive', 'unarchive', 'delete'][random(5)];
       if (what < 4) send(1 + random(3));
       else if (what < 6 && id) service.ledger.act(USER, action, { ids: [id] });
-      else if (what < 8 && id) inbox[['read', 'unread', 'archive', 'unarchive'][random(4)]](id).catch(() => {});
+      else if (what < 8 && id) commands.push(inbox[['read', 'unread', 'archive', 'unarchive'][random(4)]](id));
       else if (what === 8) service.cut();
       else if (what === 9) void inbox.loadMore();
       else if (what === 10) service.fail({ on: [/stream/, /notifications$/, /actions/][random(3)], status: 503, times: 1 });
       else if (random(3) === 0) service.ledger.changesFrom = service.ledger.nextOffset;
       if (random(3) === 0) await new Promise((resolve) => setTimeout(resolve, random(20)));
     }
+    await Promise.allSettled(commands);
     await eventually(() => !inbox.snapshot.isLoading && isCurrent(inbox), 20_000);
     inbox.stop();
   }

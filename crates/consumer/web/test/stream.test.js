@@ -57,6 +57,17 @@ test('an event that was cut in the middle is told again', async () => {
   assert.deepEqual(stream.ids(), [id]);
 });
 
+test('goes on behind what it was told nothing happened up to', async () => {
+  const stream = follow({ lastEventId: service.ledger.position() });
+  await eventually(() => service.streams === 1);
+  service.ledger.skip(50);
+  const position = service.ledger.position();
+  service.keepAlive();
+  await eventually(() => stream.events.some(({ type, id }) => type === 'position' && id === position));
+  service.cut();
+  await eventually(() => service.lastEventId === position);
+});
+
 test('keeps trying where the answer is an error, and says why', async () => {
   service.fail({ on: /stream/, status: 429, code: 'too_many_requests', times: 1 });
   service.fail({ on: /stream/, status: 503, code: 'restoring', times: 1 });

@@ -1,5 +1,8 @@
 // Web Locks, which this version of node does not have: exclusive ones, with `signal` and `steal`.
 
+// Not the mocked one.
+const later = globalThis.setTimeout;
+
 class Locks {
   #held = new Map();
   #waiting = [];
@@ -9,7 +12,9 @@ class Locks {
       if (signal?.aborted) return reject(signal.reason);
       const request = { name, callback, resolve, reject };
       if (steal) {
-        this.#held.get(name)?.reject(new DOMException('stolen', 'AbortError'));
+        const robbed = this.#held.get(name);
+        // Another process hears of it later than of what is said in the channel.
+        later(() => robbed?.reject(new DOMException('stolen', 'AbortError')), 20);
         return this.#grant(request);
       }
       this.#waiting.push(request);

@@ -9,6 +9,8 @@ export class Service {
   /** Answered to the next requests whose `METHOD path` fits, instead of what they ask for. */
   #faults = [];
   #streams = new Set();
+  /** How much later than a change its counts are told. */
+  countsDelayMs = 0;
   #keys = new Map();
   #server = createServer((request, response) => {
     this.#answer(request, response).catch((error) => this.#problem(response, 500, 'internal', String(error)));
@@ -53,6 +55,11 @@ export class Service {
     this.cut();
   }
 
+  /** Says that nothing happened up to here, as the service does now and then. */
+  keepAlive() {
+    this.write(`:\nid: ${this.ledger.position()}\n\n`);
+  }
+
   write(text) {
     for (const stream of this.#streams) stream.write(text);
   }
@@ -61,6 +68,7 @@ export class Service {
     const url = new URL(request.url, this.url ?? 'http://localhost');
     const name = `${request.method} ${url.pathname}`;
     this.requests.push(name);
+    this.lastEventId = request.headers['last-event-id'] ?? this.lastEventId;
     response.setHeader('Access-Control-Allow-Origin', '*');
     response.setHeader('Access-Control-Allow-Headers', '*, Authorization');
     response.setHeader('Access-Control-Allow-Methods', 'GET, POST, PATCH, DELETE');
@@ -84,6 +92,9 @@ export class Service {
     const minimum = query.get('min_position');
     if (minimum && this.ledger.offsetOf(minimum) === null) {
       return this.#problem(response, 400, 'invalid_position', 'of another log');
+    }
+    if (minimum && this.ledger.offsetOf(minimum) > this.ledger.nextOffset) {
+      return this.#problem(response, 412, 'position_not_reached', 'try again');
     }
     if (what === 'counts') return json(response, 200, this.ledger.counts(user));
     if (what === 'stream') return this.#stream(request, response, user);
@@ -137,7 +148,8 @@ export class Service {
     }
     const unwatch = ledger.watch(user, (event) => {
       tell(event);
-      counts();
+      if (this.countsDelayMs) setTimeout(counts, this.countsDelayMs);
+      else counts();
     });
     this.#streams.add(response);
     response.on('close', () => {
