@@ -24,7 +24,7 @@ const fn file(path: &'static str, content_type: &'static str, text: &'static str
 }
 
 /// All of them: the program is one file.
-const FILES: [File; 29] = [
+const FILES: [File; 30] = [
     file("/", HTML, include_str!("../../web/index.html")),
     file("/app.css", CSS, include_str!("../../web/app.css")),
     file("/app.js", JS, include_str!("../../web/app.js")),
@@ -49,6 +49,7 @@ const FILES: [File; 29] = [
     file("/client/position.js", JS, include_str!("../../web/client/position.js")),
     file("/client/retry.js", JS, include_str!("../../web/client/retry.js")),
     file("/client/sse.js", JS, include_str!("../../web/client/sse.js")),
+    file("/client/storage.js", JS, include_str!("../../web/client/storage.js")),
     file("/client/stream.js", JS, include_str!("../../web/client/stream.js")),
     file("/client/styles.js", JS, include_str!("../../web/client/styles.js")),
     file("/client/time.js", JS, include_str!("../../web/client/time.js")),
