@@ -22,6 +22,14 @@ test:
 test-kafka:
     cargo test -p e2e --features apache-kafka
 
+# The web inbox in Chromium (needs chromium, chromedriver and npm). Pictures: target/screenshots.
+test-browser:
+    cargo test -p e2e --features browser --test browser
+
+# The tests of /client.js alone (needs Node 20).
+test-web:
+    cd crates/consumer/web && npm test && npx --yes -p typescript@5 tsc -p .
+
 # Schemathesis over the OpenAPI documents of both services (needs Python 3.10).
 test-openapi:
     cargo build -p cli
@@ -52,6 +60,14 @@ bench-batch BROKER JARS:
     cargo build --release -p cli
     cargo build --release -p e2e --example batch
     target/release/examples/batch target/release/kafka-notify {{BROKER}} {{JARS}}
+
+# What live push takes, beside Kafka and actix-web alone: a broker for trying things out, and parts:
+# latency, fan-out, slow, memory, stop.
+bench-live BROKER *PARTS:
+    cargo build --release -p cli
+    cargo build --release -p consumer --example bare_hub
+    cargo build --release -p e2e --example live
+    target/release/examples/live target/release/kafka-notify target/release/examples/bare_hub {{BROKER}} {{PARTS}}
 
 # Format, lints, docs, licences.
 check:

@@ -281,8 +281,16 @@ async fn every_state_is_accessible_and_looked_at() -> Result<()> {
     let browser = driver.browser(DESK).await?;
     browser.open_inbox(&system, "1").await?;
     browser.says("$texts().length > 0").await?;
+    // Pages that do not come, and then a network that is not there.
+    browser.run("const real = window.fetch; window.fetch = () => new Promise(() => {}); $root().querySelector('[data-status=archived]').click(); window.fetch = real").await?;
+    browser.says("$root().querySelector('.skeleton') !== null").await?;
+    axe::check(&browser, "loading").await?;
+    browser.open_inbox(&system, "1").await?;
+    browser.says("$texts().length > 0 && $connection() === 'live'").await?;
+    browser.run("Object.defineProperty(navigator, 'onLine', { value: false })").await?;
     system.kill_9(Part::Consumer)?;
-    browser.says("$connection() !== 'live'").await?;
+    browser.says("$connection() === 'offline'").await?;
+    axe::check(&browser, "offline").await?;
     browser.run("$root().querySelector('[data-status=unread]').click()").await?;
     browser.says("$named('Try again') !== undefined").await?;
     axe::check(&browser, "error").await?;
