@@ -62,7 +62,7 @@ bench-batch BROKER JARS:
     target/release/examples/batch target/release/kafka-notify {{BROKER}} {{JARS}}
 
 # What live push takes, beside Kafka and actix-web alone: a broker for trying things out, and parts:
-# latency, fan-out, slow, memory, stop.
+# latency, fan-out, slow, connects, memory, stop.
 bench-live BROKER *PARTS:
     cargo build --release -p cli
     cargo build --release -p consumer --example bare_hub

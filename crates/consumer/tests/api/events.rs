@@ -70,6 +70,13 @@ impl Stream {
         self.events.pop_front()
     }
 
+    /// Reads until something came that is no event.
+    pub(crate) async fn until_alive(&mut self) {
+        let piece = self.response.chunk().await.unwrap().expect("the stream goes on");
+        assert!(piece.starts_with(b":\n"), "{piece:?}");
+        assert!(self.reader.push(&piece).unwrap().is_empty());
+    }
+
     /// The next one, which is of this name.
     pub(crate) async fn expect(&mut self, name: &str) -> Event {
         let event = self.next().await;

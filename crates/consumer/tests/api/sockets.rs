@@ -178,3 +178,14 @@ async fn what_is_no_handshake_is_refused() {
     let Err(Error::Http(answer)) = app.try_socket("").await else { panic!() };
     assert_eq!(answer.status(), 429);
 }
+
+#[tokio::test]
+async fn a_client_that_does_not_answer_pings_is_gone() {
+    let app = TestApp::spawn().await;
+    let mut socket = raw_socket(&app).await;
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+    crate::app::eventually(deadline, async || app.metric("notify_streams").await == 0).await;
+    let mut rest = Vec::new();
+    timeout(LONG, socket.read_to_end(&mut rest)).await.expect("it is closed").unwrap();
+    assert!(rest.windows(2).filter(|pair| *pair == [0x89, 0]).count() == 1, "a ping");
+}

@@ -6,7 +6,7 @@ use models::{Offset, Partition, Position, TopicId};
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
 
 use crate::app::{
@@ -360,4 +360,41 @@ async fn what_was_cut_before_it_was_read_is_a_gap() {
     assert_eq!((gap.name.as_str(), &gap.data), ("gap", &json!({"reason": "retention"})));
     app.append_for("1", text(1_000)).await;
     while stream.next_change().await.data["message"] != "new 1000" {}
+}
+
+#[tokio::test]
+async fn a_subscriber_that_never_reads_is_cut_and_resumes_whole() {
+    let app = TestApp::spawn().await;
+    let position = app.page("1", "").await["position"].as_str().unwrap().to_owned();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
+    let mut stuck = socket.connect(app.address).await.unwrap();
+    let request = "GET /v1/users/1/stream HTTP/1.1\r\nHost: test\r\n\r\n";
+    stuck.write_all(request.as_bytes()).await.unwrap();
+    eventually(soon(), async || app.metric("notify_streams").await == 1).await;
+    let text = "x".repeat(100_000);
+    let texts: Vec<_> = (0..100).map(|n| format!("{n} {text}")).collect();
+    for some in texts.chunks(20) {
+        app.tell("1", &some.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    }
+    let cut = Instant::now() + Duration::from_secs(60);
+    eventually(cut, async || app.metric("notify_streams").await == 0).await;
+    let mut stream = app.stream("1", Some(&position)).await;
+    for text in &texts {
+        assert_eq!(stream.next_change().await.data["message"], *text);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_where_nothing_happens_shows_that_it_is_there_and_moves_on() {
+    let app = TestApp::spawn().await;
+    let other = (10..).map(|id| id.to_string()).find(|id| home(id) == home("1")).unwrap();
+    let mut stream = app.stream("1", None).await;
+    let begin = stream.id();
+    app.with_texts(&other, &["for another"]).await;
+    // Contract: at least every 25 s.
+    let alive = tokio::time::timeout(Duration::from_secs(25), stream.until_alive());
+    alive.await.expect("a word");
+    assert_ne!(stream.id(), begin);
+    assert_eq!(stream.id(), app.page("1", "").await["position"]);
 }

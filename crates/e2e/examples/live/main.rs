@@ -1,11 +1,12 @@
 //! What live push takes: time, processor time, memory; beside what Kafka and actix-web take alone.
 //!
-//! `live <program> <bare_hub> <broker> [part...]`: all parts without one: `latency`, `fan-out`, `memory`,
-//! `slow`, `stop`. Starts a producer and a consumer, with folders of their own that are removed
+//! `live <program> <bare_hub> <broker> [part...]`: all parts without one: `latency`, `fan-out`, `slow`,
+//! `connects`, `memory`, `stop`. Starts a producer and a consumer, with folders of their own that are removed
 //! afterwards, on a broker for trying things out.
 #![allow(clippy::print_stdout)]
 
 mod bare;
+mod connects;
 mod memory;
 mod publish;
 mod stop;
@@ -48,6 +49,9 @@ async fn main() -> Result<()> {
     }
     if is_meant("slow") {
         slow(&mut system).await?;
+    }
+    if is_meant("connects") {
+        connects::storm(&mut system).await?;
     }
     if is_meant("memory") {
         memory::of_consumer(&mut system).await?;
