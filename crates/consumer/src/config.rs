@@ -18,7 +18,7 @@ pub struct ConsumerArgs {
         default_value = "127.0.0.1:8081"
     )]
     pub consumer_addr: String,
-    /// Origins whose web pages may ask, too: https://app.example.org, or * for any
+    /// Origins whose web pages may ask, too, such as `https://app.example.org`, or `*` for any
     #[arg(long, env = "NOTIFY_CORS_ORIGINS", value_name = "ORIGIN,...", value_delimiter = ',')]
     pub cors_origins: Vec<Origin>,
     /// Which streams may be open.
