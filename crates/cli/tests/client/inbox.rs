@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::program::{Program, end};
 use crate::server::{Reply, Server};
 
-fn notification(id: u128, message: &str) -> Value {
+pub(crate) fn notification(id: u128, message: &str) -> Value {
     json!({
         "id": uuid::Uuid::from_u128(id), "from": {"id": "2", "name": "Bruno"},
         "to": {"id": "1", "name": "Emma"}, "message": message, "title": null, "url": null,

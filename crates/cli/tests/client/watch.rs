@@ -3,6 +3,7 @@
 use models::{Offset, Partition, Position, TopicId};
 use serde_json::{Value, json};
 
+use crate::inbox::notification;
 use crate::program::Program;
 use crate::server::{Reply, Server};
 
@@ -21,15 +22,6 @@ fn stream(events: &[(&str, Value, Option<i64>)]) -> Reply {
         body += &format!("event: {name}\ndata: {data}\n\n");
     }
     Reply::json(200, &body).header("Content-Type", "text/event-stream")
-}
-
-fn notification(id: u128, message: &str) -> Value {
-    json!({
-        "id": uuid::Uuid::from_u128(id), "from": {"id": "2", "name": "Bruno"},
-        "to": {"id": "1", "name": "Emma"}, "message": message, "title": null, "url": null,
-        "tags": [], "priority": 3, "data": null, "created_at": "2026-11-26T11:25:59.123Z",
-        "expires_at": null, "read_at": null, "archived_at": null, "position": "p",
-    })
 }
 
 fn counts() -> (&'static str, Value, Option<i64>) {

@@ -65,6 +65,10 @@ impl Queue {
     /// Whether there was room; where there was not, the subscriber is on its own.
     pub(super) fn push(&self, chunk: Chunk) -> bool {
         let mut state = self.0.lock();
+        if state.look_again.is_some() {
+            // It is read with what else there is.
+            return true;
+        }
         let bytes = state.bytes + chunk.bytes.len();
         let has_room = state.chunks.is_empty() || bytes <= MAX_BYTES;
         let has_room = has_room && state.chunks.len() < MAX_CHUNKS;
@@ -85,7 +89,7 @@ impl Queue {
         state.wake();
     }
 
-    /// Behind what waits, what comes next is to be read.
+    /// Behind what waits, what comes next is to be read, and is not taken here.
     pub(super) fn look_again(&self, told: Offset) {
         let mut state = self.0.lock();
         state.look_again = state.look_again.max(Some(told));
@@ -182,7 +186,11 @@ mod tests {
         assert!(queue.push(chunk(1, 9)));
         queue.look_again(Offset(2));
         assert!(queue.push(chunk(2, 9)));
-        assert_eq!([taken(&queue), taken(&queue), taken(&queue)], ["1", "2", "look again"]);
+        assert_eq!(
+            [taken(&queue), taken(&queue), taken(&queue)],
+            ["1", "look again", "look again"]
+        );
+        let queue = Queue::default();
         assert!(queue.push(chunk(1, 9)) && queue.push(chunk(2, 9)));
         queue.end(End::Reset);
         queue.end(End::Shutdown(Duration::ZERO));
