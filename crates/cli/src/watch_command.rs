@@ -40,7 +40,8 @@ pub(crate) struct WatchCommand {
     /// Begin behind this position, that of a page, a send or an event, instead of with what is new
     #[arg(long, value_name = "POSITION")]
     last_event_id: Option<String>,
-    /// Keep the position in this file, and begin there when it is started again
+    /// Keep the position in this file, and begin there when it is started again. Once there was a
+    /// connection, it is made again without an end, whatever --timeout says
     #[arg(long, value_name = "FILE", conflicts_with = "last_event_id")]
     resume: Option<PathBuf>,
     /// End after so many notifications
@@ -66,7 +67,11 @@ struct Watch {
 impl WatchCommand {
     pub(crate) async fn run(self) -> Result<Ending, Failure> {
         let client = Client::new(&self.client)?;
-        let place = Place::open(self.last_event_id.clone(), self.resume.clone())?;
+        let place = match (&self.last_event_id, &self.resume) {
+            (Some(position), _) => Place::at(position)?,
+            (None, Some(file)) => Place::of_file(file, &self.user)?,
+            (None, None) => Place::default(),
+        };
         let (output, left) = (Output::new(), self.limit);
         Watch { command: self, client, output, place, left, was_connected: false }.run().await
     }

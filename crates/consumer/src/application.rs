@@ -148,6 +148,7 @@ fn shared(
         streams,
         stream_timeout: config.command_timeout,
         stop,
+        cors_origins: config.server.cors_origins.clone(),
     })
 }
 

@@ -33,7 +33,7 @@ pub struct ConsumerArgs {
 #[derive(Clone, Debug, clap::Args)]
 pub struct StreamsArgs {
     /// Streams (server-sent events and WebSockets) that may be open at once; one more is answered with
-    /// 503. Each takes some 14 KiB of memory and a file descriptor
+    /// 503. Each takes some 12 KB of memory and a file descriptor
     #[arg(
         long,
         env = "NOTIFY_MAX_STREAMS",

@@ -26,6 +26,8 @@ pub enum Code {
     InvalidCursor,
     /// Not a position, or one of another partition or another life of the topic.
     InvalidPosition,
+    /// Not for this page, or this user.
+    Forbidden,
     /// No such user.
     UserNotFound,
     /// No such notification in the inbox.
@@ -61,6 +63,7 @@ impl Code {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidCursor => "invalid_cursor",
             Self::InvalidPosition => "invalid_position",
+            Self::Forbidden => "forbidden",
             Self::UserNotFound => "user_not_found",
             Self::NotificationNotFound => "notification_not_found",
             Self::RequestTimeout => "request_timeout",
@@ -82,6 +85,7 @@ impl Code {
             Self::InvalidRequest | Self::InvalidCursor | Self::InvalidPosition => {
                 StatusCode::BAD_REQUEST
             }
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound | Self::UserNotFound | Self::NotificationNotFound => {
                 StatusCode::NOT_FOUND
             }

@@ -4,32 +4,55 @@ use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use models::Position;
+use models::{Position, UserId};
 
 use crate::failure::Failure;
 
 /// The position behind what was shown.
+#[derive(Default)]
 pub(super) struct Place {
     position: Option<String>,
-    /// Where it is kept.
-    file: Option<PathBuf>,
+    file: Option<PlaceFile>,
+}
+
+/// Where it is kept: a line with the user and the position, which is one of this user's.
+struct PlaceFile {
+    path: PathBuf,
+    user_id: UserId,
 }
 
 impl Place {
-    /// Begins at a position, or where the file says; with what is new where there is neither.
-    pub(super) fn open(position: Option<String>, file: Option<PathBuf>) -> Result<Self, Failure> {
-        let of_file = file.as_deref().map(read).transpose()?.flatten();
-        let position = position.or(of_file);
-        if let Some(text) = &position
-            && text.parse::<Position>().is_err()
-        {
-            let whose = match &file {
-                Some(file) => format!("{} does not hold a position", file.display()),
-                None => "--last-event-id is not a position".to_owned(),
-            };
-            return Err(Failure::bad_input(whose));
+    /// Begins behind a position.
+    pub(super) fn at(position: &str) -> Result<Self, Failure> {
+        if !is_position(position) {
+            return Err(Failure::bad_input("--last-event-id is not a position"));
         }
-        Ok(Self { position, file })
+        Ok(Self { position: Some(position.to_owned()), file: None })
+    }
+
+    /// Begins where the file says, or with what is new where it says nothing.
+    pub(super) fn of_file(path: &Path, user_id: &UserId) -> Result<Self, Failure> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(failed(path, &error)),
+        };
+        let shown = path.display();
+        let position = match text.trim().split_once(' ') {
+            None if text.trim().is_empty() => None,
+            Some((user, position)) if is_position(position) => {
+                if user != user_id.as_str() {
+                    let whose = format!("{shown} is where a watch of {user} was, not of {user_id}");
+                    return Err(Failure::bad_input(whose));
+                }
+                Some(position.to_owned())
+            }
+            Some(_) | None => {
+                return Err(Failure::bad_input(format!("{shown} does not hold a position")));
+            }
+        };
+        let file = PlaceFile { path: path.to_owned(), user_id: user_id.clone() };
+        Ok(Self { position, file: Some(file) })
     }
 
     pub(super) fn position(&self) -> Option<&str> {
@@ -42,29 +65,27 @@ impl Place {
             return Ok(());
         }
         if let Some(file) = &self.file {
-            write(file, position).map_err(|error| failed(file, &error))?;
+            file.write(position).map_err(|error| failed(&file.path, &error))?;
         }
         self.position = Some(position.to_owned());
         Ok(())
     }
 }
 
-fn read(file: &Path) -> Result<Option<String>, Failure> {
-    match fs::read_to_string(file) {
-        Ok(text) => Ok(Some(text.trim().to_owned())),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed(file, &error)),
+impl PlaceFile {
+    /// The old one or the new one is there, whenever it is killed.
+    fn write(&self, position: &str) -> io::Result<()> {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(".new");
+        let new = PathBuf::from(name);
+        let mut written = fs::File::create(&new)?;
+        writeln!(written, "{} {position}", self.user_id)?;
+        fs::rename(&new, &self.path)
     }
 }
 
-/// The old one or the new one is there, whenever it is killed.
-fn write(file: &Path, position: &str) -> io::Result<()> {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".new");
-    let new = PathBuf::from(name);
-    let mut written = fs::File::create(&new)?;
-    writeln!(written, "{position}")?;
-    fs::rename(&new, file)
+fn is_position(text: &str) -> bool {
+    text.parse::<Position>().is_ok()
 }
 
 fn failed(file: &Path, error: &io::Error) -> Failure {

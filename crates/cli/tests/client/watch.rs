@@ -101,9 +101,13 @@ async fn with_json_each_event_is_a_line_and_with_a_file_it_goes_on_when_started_
         assert_eq!(lines[0]["id"], Value::Null);
         assert_eq!(lines[1]["id"], position(id));
         assert_eq!(lines[1]["data"]["message"], message);
-        assert_eq!(std::fs::read_to_string(file).unwrap(), position(id) + "\n");
+        let kept = std::fs::read_to_string(file).unwrap();
+        assert_eq!(kept, format!("1 {}\n", position(id)));
     }
     assert_eq!(ids_asked_for(&server), [None, Some(position(5))]);
+    let another = program.run(&["watch", "2", "--resume", file]).await;
+    assert_eq!(another.code, 2, "{another:?}");
+    assert!(another.stderr.contains("a watch of 1"), "{another:?}");
 }
 
 #[tokio::test]

@@ -299,6 +299,15 @@ impl IntoResponses for BodyProblems {
     }
 }
 
+/// For whom it is not.
+pub(super) struct ForbiddenProblem;
+
+impl IntoResponses for ForbiddenProblem {
+    fn responses() -> Responses {
+        problems(&[(403, "The request is of a page of an origin that may not ask")])
+    }
+}
+
 /// What is bounded in number.
 pub(super) struct BusyProblem;
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use actix_web::HttpResponseBuilder;
 use actix_web::web::{self, Data, ServiceConfig};
-use service::{BodyBudget, Code, Current, Problem, get, method_not_allowed, openapi_route};
+use service::{BodyBudget, Code, Current, Origin, Problem, get, method_not_allowed, openapi_route};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     /// How long a stream waits for the position that it is to begin with.
     pub(crate) stream_timeout: Duration,
     pub(crate) stop: CancellationToken,
+    /// Pages of these origins may open WebSockets, too.
+    pub(crate) cors_origins: Vec<Origin>,
 }
 
 pub(crate) fn routes(shared: &Data<Shared>, config: &mut ServiceConfig) {

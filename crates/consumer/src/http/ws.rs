@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use actix_web::http::header;
 use actix_web::web::{Bytes, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use actix_ws::{CloseCode, CloseReason, Closed, Message, MessageStream, ProtocolError, Session};
-use service::{Code, Problem};
+use service::{Code, Origin, Problem};
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use super::Shared;
-use super::document::{BusyProblem, LastEventIdParameter, UnavailableProblems, UserIdText};
+use super::document::{
+    BusyProblem, ForbiddenProblem, LastEventIdParameter, UnavailableProblems, UserIdText,
+};
 use super::request::user_id;
 use super::stream::open;
 use crate::live::{EndOfStream, EventStream, Format};
@@ -43,6 +46,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
     ),
     responses(
         (status = 101, description = "A WebSocket (RFC 6455)"),
+        ForbiddenProblem,
         BusyProblem,
         UnavailableProblems
     )
@@ -54,6 +58,7 @@ pub(crate) async fn ws(
     shared: Data<Shared>,
 ) -> Result<HttpResponse, Problem> {
     let user_id = user_id(&path)?;
+    only_from_pages_that_may_ask(&request, &shared.cors_origins)?;
     let (answer, session, messages) = actix_ws::handle(&request, payload).map_err(|error| {
         Problem::new(Code::InvalidRequest, format!("not a WebSocket handshake: {error}")).close()
     })?;
@@ -66,6 +71,20 @@ pub(crate) async fn ws(
         Connection { session, messages, events, pings, has_answered: true, unread_bytes: 0 };
     actix_web::rt::spawn(connection.run());
     Ok(answer)
+}
+
+/// A browser lets any page open a WebSocket anywhere, and says which page it is: nothing else does
+/// (RFC 6455, section 10.2).
+fn only_from_pages_that_may_ask(request: &HttpRequest, origins: &[Origin]) -> Result<(), Problem> {
+    let text = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+    let Some(origin) = text(header::ORIGIN) else { return Ok(()) };
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    let is_own = authority.is_some() && authority == text(header::HOST);
+    if is_own || origins.iter().any(|admitted| admitted.admits(origin)) {
+        return Ok(());
+    }
+    let detail = "pages of this origin may not ask; --cors-origins names those that may";
+    Err(Problem::new(Code::Forbidden, detail))
 }
 
 /// Bytes that may be on their way before the client has to show, with a pong, that it reads. Larger, and
@@ -162,7 +181,7 @@ impl Connection {
                 | Message::Nop,
             )) => Ok(()),
             Some(Err(ProtocolError::Overflow)) => Err(Some(CloseCode::Size)),
-            Some(Err(ProtocolError::Io(_))) | None => Err(None),
+            None => Err(None),
             Some(Err(_)) => Err(Some(CloseCode::Protocol)),
         }
     }

@@ -133,6 +133,8 @@ async fn what_works(seen: &mut Seen) -> Value {
             seen.open(&app, path, query).await;
         }
     }
+    let foreign = request(&app, "get", WS, "", "").header("Origin", "https://evil.example");
+    seen.note("get", WS, answer(foreign).await.status);
     for (path, queries) in [
         (TUTORIAL, &["", "?limit=0"][..]),
         (PARTITIONS, &[""]),

@@ -133,6 +133,7 @@ async fn what_is_no_frame_closes_the_socket_with_its_reason() {
     let too_long = [vec![0x89, 0xfe, 0, 200, 1, 2, 3, 4], vec![0; 200]].concat();
     for (name, bytes, code) in [
         ("not masked", vec![0x81, 0x01, b'x'], 1002),
+        ("no text", [masked(0x81, 1), vec![0xff ^ 1]].concat(), 1002),
         ("an unknown kind", masked(0x83, 0), 1002),
         ("a control frame that is too long", too_long, 1002),
         ("too large", too_large, 1009),
@@ -188,4 +189,33 @@ async fn a_client_that_does_not_answer_pings_is_gone() {
     let mut rest = Vec::new();
     timeout(LONG, socket.read_to_end(&mut rest)).await.expect("it is closed").unwrap();
     assert!(rest.windows(2).filter(|pair| *pair == [0x89, 0]).count() == 1, "a ping");
+}
+
+#[tokio::test]
+async fn only_pages_that_may_ask_open_sockets() {
+    let app = TestApp::spawn_with(|config| {
+        config.server.cors_origins = vec!["https://app.example.org".parse().unwrap()];
+    })
+    .await;
+    let own = format!("http://{}", app.address);
+    for (origin, status) in [
+        (None, 101),
+        (Some(own.as_str()), 101),
+        (Some("https://app.example.org"), 101),
+        (Some("https://evil.example"), 403),
+        (Some("http://app.example.org"), 403),
+        (Some("null"), 403),
+        (Some(""), 403),
+    ] {
+        let mut request = app
+            .request(reqwest::Method::GET, "/v1/users/1/ws")
+            .header("Connection", "Upgrade")
+            .header("Upgrade", "websocket")
+            .header("Sec-WebSocket-Version", "13")
+            .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+        if let Some(origin) = origin {
+            request = request.header("Origin", origin);
+        }
+        assert_eq!(request.send().await.unwrap().status(), status, "{origin:?}");
+    }
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use e2e::eventually;
 use models::{EventStreamReader, Position, ServerSentEvent};
 use reqwest::Response;
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::random::Random;
 
@@ -40,8 +41,8 @@ pub(crate) struct Told {
     is_ended: bool,
 }
 
-/// Between two tries: the server starts.
-const AGAIN: Duration = Duration::from_millis(50);
+/// How long the server may be away, on a busy machine.
+const STARTING: Duration = Duration::from_secs(60);
 
 /// Bytes until the connection is cut, at most.
 const MAX_BYTES: usize = 16_000;
@@ -61,14 +62,8 @@ impl Subscriber {
     /// Reads until it was told the last event, and cut often enough.
     pub(crate) async fn run(mut self, end: watch::Receiver<Option<Instant>>) -> Result<Told> {
         loop {
-            let Ok(response) = self.connect().await else {
-                sleep(AGAIN).await;
-                continue;
-            };
-            if response.status() != 200 {
-                sleep(AGAIN).await;
-                continue;
-            }
+            // The server starts.
+            let response = eventually(STARTING, async || self.connect().await).await?;
             self.read(response, &end).await?;
             let Some(deadline) = *end.borrow() else { continue };
             if self.told.is_ended && self.cuts_left == 0 {
@@ -81,10 +76,8 @@ impl Subscriber {
     async fn connect(&mut self) -> Result<Response> {
         let request = self.client.get(format!("{}/stream", self.inbox));
         let request = request.header("Last-Event-ID", &self.told.last_event_id);
-        let response = request.send().await?;
-        if response.status() == 200 {
-            self.told.begins.push(offset(&self.told.last_event_id)?);
-        }
+        let response = request.send().await?.error_for_status()?;
+        self.told.begins.push(offset(&self.told.last_event_id)?);
         Ok(response)
     }
 
