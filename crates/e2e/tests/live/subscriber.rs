@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use e2e::eventually;
 use models::{EventStreamReader, Position, ServerSentEvent};
 use reqwest::Response;
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::random::Random;
 
@@ -41,8 +40,8 @@ pub(crate) struct Told {
     is_ended: bool,
 }
 
-/// How long the server may be away, on a busy machine.
-const STARTING: Duration = Duration::from_secs(60);
+/// As a client waits that was refused.
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// Bytes until the connection is cut, at most.
 const MAX_BYTES: usize = 16_000;
@@ -61,9 +60,12 @@ impl Subscriber {
 
     /// Reads until it was told the last event, and cut often enough.
     pub(crate) async fn run(mut self, end: watch::Receiver<Option<Instant>>) -> Result<Told> {
+        let mut tries = interval(BETWEEN_TRIES);
+        tries.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            // The server starts.
-            let response = eventually(STARTING, async || self.connect().await).await?;
+            tries.tick().await;
+            // Where the server starts.
+            let Ok(response) = self.connect().await else { continue };
             self.read(response, &end).await?;
             let Some(deadline) = *end.borrow() else { continue };
             if self.told.is_ended && self.cuts_left == 0 {
