@@ -170,7 +170,8 @@ pub(crate) fn unreachable(url: &Url, error: &reqwest::Error) -> Failure {
     Failure::failed(format!("{what} {}: {}", origin(url), cause(error)))
 }
 
-fn silent(url: &Url) -> Failure {
+/// An answer that did not come.
+pub(crate) fn silent(url: &Url) -> Failure {
     Failure::failed(format!("no answer from {} in time", origin(url)))
 }
 

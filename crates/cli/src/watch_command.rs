@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use kafka::Backoff;
 use models::{EventStreamReader, NotificationView, ServerSentEvent, UserId};
-use reqwest::{Response, StatusCode};
+use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::client::{Ask, Client, is_for_now, problem, unreachable};
+use crate::client::{Answer, Ask, Client, silent, unreachable};
 use crate::client_args::{ClientArgs, ConsumerUrl, user_in_url};
 use crate::failure::{EXIT_CODES, Ending, Failure};
 use crate::inbox_command::{row, short};
@@ -26,9 +26,6 @@ const SILENCE: Duration = Duration::from_secs(60);
 
 /// How long the head of an answer may take: the server waits 5 s for the position itself.
 const ANSWERING: Duration = Duration::from_secs(15);
-
-/// The most bytes of an error answer that are read.
-const MAX_PROBLEM_BYTES: usize = 64 * 1024;
 
 /// Whose inbox to watch.
 #[derive(clap::Args)]
@@ -134,12 +131,12 @@ impl Watch {
         let response = match timeout(ANSWERING, request.send()).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(Refused::for_now(unreachable(&url, &error))),
-            Err(_) => return Err(Refused::for_now(Failure::failed("no answer in time"))),
+            Err(_) => return Err(Refused::for_now(silent(&url))),
         };
         if response.status() == StatusCode::OK {
             Ok(response)
         } else {
-            Err(refused(response).await)
+            Err(refused(&url, response).await)
         }
     }
 
@@ -202,20 +199,16 @@ impl Refused {
     }
 }
 
-async fn refused(mut response: Response) -> Refused {
-    let (status, mut body) = (response.status().as_u16(), Vec::new());
-    let header = |name: &str| response.headers().get(name)?.to_str().ok().map(ToOwned::to_owned);
-    let (id, retry_after) = (header("x-request-id"), header("retry-after"));
-    let deadline = Instant::now() + ANSWERING;
-    while let Ok(Ok(Some(piece))) = timeout_at(deadline, response.chunk()).await {
-        body.extend_from_slice(&piece);
-        if body.len() > MAX_PROBLEM_BYTES {
-            break;
-        }
+async fn refused(url: &Url, response: Response) -> Refused {
+    match timeout(ANSWERING, Answer::read(response)).await {
+        Ok(Ok(answer)) => Refused {
+            failure: answer.failure(),
+            may_pass: answer.may_pass(),
+            retry_after: answer.retry_after(),
+        },
+        Ok(Err(failure)) => Refused::for_now(failure),
+        Err(_) => Refused::for_now(silent(url)),
     }
-    let failure = Failure::answered(status, problem(status, &body, id.as_deref()));
-    let seconds = retry_after.and_then(|text| text.trim().parse().ok());
-    Refused { failure, may_pass: is_for_now(status), retry_after: seconds.map(Duration::from_secs) }
 }
 
 fn read<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, Failure> {

@@ -17,9 +17,9 @@ use models::{
 use crate::batch::{Applied, Batch};
 use crate::meta::Progress;
 use crate::pending::Pending;
-use crate::rows::{HeadRow, KnownId};
+use crate::rows::KnownId;
 use crate::spaces::{Home, Spaces};
-use crate::{Effect, Head, InboxError, InboxEvent, LastRecord, News, RecordHash, Watchers};
+use crate::{Effect, InboxError, InboxEvent, LastRecord, News, RecordHash, Watchers};
 use ids::Ids;
 pub(crate) use inbox::Inbox;
 use inboxes::Inboxes;
@@ -275,10 +275,7 @@ impl<'a> Fold<'a> {
     fn take_news(&mut self, first: Offset, end: Offset) -> Vec<News> {
         let news = std::mem::take(&mut self.news).into_iter();
         let told = news.map(|(user_id, events)| {
-            let HeadRow { total_count, unread_count, unseen_count, .. } =
-                self.inboxes.head(&user_id);
-            let next_offset = Some(end);
-            let head = Head { total_count, unread_count, unseen_count, next_offset };
+            let head = self.inboxes.head(&user_id).shown(Some(end));
             News { user_id, first, events, head }
         });
         told.collect()

@@ -107,8 +107,7 @@ impl<'a> Look<'a> {
     }
 
     pub(crate) fn head(&self) -> Head {
-        let HeadRow { total_count, unread_count, unseen_count, .. } = self.overlay.head;
-        Head { total_count, unread_count, unseen_count, next_offset: self.next_offset }
+        self.overlay.head.shown(self.next_offset)
     }
 
     pub(crate) fn one(

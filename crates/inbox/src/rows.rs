@@ -6,6 +6,8 @@ use std::ops::{Range, RangeInclusive};
 
 use models::{Fingerprint, Offset, UserId};
 
+use crate::Head;
+
 /// What all keys of a user's entries begin with, and no other user's do.
 pub(crate) fn entry_prefix(user: &UserId) -> Vec<u8> {
     let id = user.as_str().as_bytes();
@@ -121,6 +123,12 @@ impl HeadRow {
         changes_from: Offset(0),
         changes_bytes: 0,
     };
+
+    /// What readers see of it.
+    pub(crate) fn shown(&self, next_offset: Option<Offset>) -> Head {
+        let Self { total_count, unread_count, unseen_count, .. } = *self;
+        Head { total_count, unread_count, unseen_count, next_offset }
+    }
 
     /// Appends it to `row`: numbers of as many bytes as they need. A head is written with every batch
     /// that touches its user, and up to 20 bytes fjall keeps without asking for memory.

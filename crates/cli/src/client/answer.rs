@@ -23,7 +23,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(super) async fn read(mut response: Response) -> Result<Self, Failure> {
+    pub(crate) async fn read(mut response: Response) -> Result<Self, Failure> {
         let url = response.url().clone();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let mut body = BytesMut::new();
@@ -56,13 +56,13 @@ impl Answer {
     }
 
     /// Whether the same request may be answered otherwise before long.
-    pub(super) fn may_pass(&self) -> bool {
+    pub(crate) fn may_pass(&self) -> bool {
         is_for_now(self.status) || (self.status == 207 && self.failed_for_now())
     }
 
     /// When to try again, as the server would have it. The form that is a date is not read: what
     /// answers here gives seconds.
-    pub(super) fn retry_after(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         let seconds = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
         Some(Duration::from_secs(seconds))
     }
@@ -80,7 +80,8 @@ impl Answer {
         if (200..300).contains(&self.status) { Ok(self) } else { Err(self.failure()) }
     }
 
-    fn failure(&self) -> Failure {
+    /// What is wrong, for an answer that is an error.
+    pub(crate) fn failure(&self) -> Failure {
         let reason = problem(self.status, &self.body, self.header("x-request-id"));
         let failure = Failure::answered(self.status, reason);
         match self.status {

@@ -1,10 +1,11 @@
 //! `GET /`: the web inbox, and `/client.js`, what it is built on.
 
+use std::future::ready;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use actix_web::HttpResponse;
 use actix_web::http::header::{self, EntityTag, IfNoneMatch};
 use actix_web::web::{self, Header, ServiceConfig};
-use actix_web::{HttpResponse, Responder};
 use service::{get, method_not_allowed};
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -65,7 +66,8 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     for file in &FILES {
-        let serve = move |known: Header<IfNoneMatch>| async move { serve(file, &known) };
+        let tag = tag_of(file.text);
+        let serve = move |known: Header<IfNoneMatch>| ready(serve(file, &tag, &known));
         let only_get = method_not_allowed("GET, HEAD");
         let resource = web::resource(file.path).route(get().to(serve)).default_service(only_get);
         config.service(resource);
@@ -74,11 +76,10 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 
 /// A browser asks each time, and is told that it has it already: what is new after an update is used at
 /// once, all of it.
-fn serve(file: &'static File, known: &IfNoneMatch) -> impl Responder + use<> {
-    let tag = tag_of(file.text);
+fn serve(file: &'static File, tag: &EntityTag, known: &IfNoneMatch) -> HttpResponse {
     let is_known = match known {
         IfNoneMatch::Any => true,
-        IfNoneMatch::Items(tags) => tags.iter().any(|known| known.weak_eq(&tag)),
+        IfNoneMatch::Items(tags) => tags.iter().any(|known| known.weak_eq(tag)),
     };
     let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     answer

@@ -100,7 +100,7 @@ impl Hub {
     }
 
     /// A number in this range, another one each time.
-    pub(super) fn spread(&self, range: Range<u64>) -> u64 {
+    fn spread(&self, range: Range<u64>) -> u64 {
         // A step without a factor in common with the length comes by everywhere.
         const STEP: u64 = 397;
         let n = self.admitted.fetch_add(1, Ordering::Relaxed);
@@ -208,6 +208,20 @@ impl Watchers for Hub {
 }
 
 impl Place {
+    /// Something to be told in this stream's format.
+    pub(super) fn telling(&self) -> Telling {
+        Telling::new(self.hub.log, self.format)
+    }
+
+    pub(super) fn user_id(&self) -> &UserId {
+        &self.user_id
+    }
+
+    /// A number in this range, another one for each stream.
+    pub(super) fn spread(&self, range: Range<u64>) -> u64 {
+        self.hub.spread(range)
+    }
+
     /// From now on the fold tells this stream what it folds.
     pub(super) fn subscribe(&mut self) {
         self.unsubscribe();

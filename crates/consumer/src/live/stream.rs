@@ -1,19 +1,19 @@
 //! One stream: from a place in the log on, without an end.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use inbox::{InboxError, PartitionReader, ReplayBounds};
-use models::{Offset, UserId};
+use models::Offset;
 use tokio::time::{Instant, timeout_at};
 
-use super::hub::{Hub, NotAdmitted, Place};
+use super::hub::{NotAdmitted, Place};
 use super::queue::{End, Taken};
 use super::telling::{ClosingReason, Format, GapReason, Telling};
 use super::turns::Turn;
 use crate::inboxes::{Inboxes, ReadError, UserInbox};
-use crate::views::Log;
 
 /// How much of what happened is read at once, while a client that was away catches up. Larger takes more
 /// memory for each of them; smaller, and catching up takes longer.
@@ -28,7 +28,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const SLOW: Duration = Duration::from_secs(10);
 
 /// After how long clients whose connection was cut come back, spread over them.
-const RETRY_MS: std::ops::Range<u64> = 500..3_000;
+const RETRY_MS: Range<u64> = 500..3_000;
 
 /// Where a stream begins.
 #[derive(Clone, Copy, Debug)]
@@ -44,11 +44,7 @@ pub(crate) enum Beginning {
 /// A stream of one inbox's events.
 pub(crate) struct EventStream {
     inboxes: Arc<Inboxes>,
-    hub: Arc<Hub>,
     reader: PartitionReader,
-    log: Log,
-    user_id: UserId,
-    format: Format,
     place: Place,
     told: Told,
     /// What comes next is what the fold tells; else it is read from the inbox.
@@ -92,7 +88,6 @@ impl EventStream {
         beginning: Beginning,
         turn: Turn,
     ) -> Result<Self, NotOpened> {
-        let hub = inbox.view.hub.clone();
         let (told, gap) = match beginning {
             Beginning::Now => (Told::NEW, None),
             Beginning::Gap(reason) => (Told::NEW, Some(reason)),
@@ -100,12 +95,8 @@ impl EventStream {
         };
         let mut stream = Self {
             inboxes: inboxes.clone(),
-            place: hub.admit(inbox.user_id, format)?,
-            hub,
             reader: inbox.view.reader.clone(),
-            log: inbox.log,
-            user_id: inbox.user_id.clone(),
-            format,
+            place: inbox.view.hub.admit(inbox.user_id, format)?,
             told,
             is_live: false,
             end: None,
@@ -113,8 +104,8 @@ impl EventStream {
             keep_alive_at: Instant::now() + KEEP_ALIVE,
             _turn: turn,
         };
-        let mut telling = Telling::new(stream.log, format);
-        telling.retry(stream.hub.spread(RETRY_MS));
+        let mut telling = stream.place.telling();
+        telling.retry(stream.place.spread(RETRY_MS));
         stream.first = Some(stream.read(telling, gap).await?);
         Ok(stream)
     }
@@ -141,7 +132,7 @@ impl EventStream {
     async fn go_on(&mut self) -> Option<Bytes> {
         loop {
             if !self.is_live {
-                let read = self.read(Telling::new(self.log, self.format), None).await;
+                let read = self.read(self.place.telling(), None).await;
                 // Whoever comes back is told why.
                 return read
                     .inspect_err(|error| tracing::debug!(%error, "a stream ends: cannot be read"))
@@ -180,7 +171,7 @@ impl EventStream {
     ) -> Result<Bytes, ReadError> {
         // Before the inbox is read: what is folded behind that is told to this subscription.
         self.place.subscribe();
-        let (reader, user_id) = (self.reader.clone(), self.user_id.clone());
+        let (reader, user_id) = (self.reader.clone(), self.place.user_id().clone());
         let told = self.told;
         let read = move || {
             let replay = reader.replay(&user_id, told.to, REPLAY)?;
@@ -208,13 +199,13 @@ impl EventStream {
         // Whoever comes back need not be told of what is not theirs.
         let settled = self.place.settled().filter(|settled| *settled > self.told.to);
         self.told.to = settled.unwrap_or(self.told.to);
-        let mut telling = Telling::new(self.log, self.format);
+        let mut telling = self.place.telling();
         telling.keep_alive(settled);
         telling.into_bytes()
     }
 
     fn closing(&mut self, reason: ClosingReason, retry_ms: Option<u64>) -> Bytes {
-        let mut telling = Telling::new(self.log, self.format);
+        let mut telling = self.place.telling();
         telling.closing(reason, retry_ms);
         let end = match reason {
             ClosingReason::Slow => EndOfStream::Slow,
@@ -225,7 +216,7 @@ impl EventStream {
 
     /// The log is another one than it was told of.
     fn reset(&mut self) -> Bytes {
-        let mut telling = Telling::new(self.log, self.format);
+        let mut telling = self.place.telling();
         telling.gap(GapReason::Reset, Offset(0));
         self.ended(EndOfStream::Restart, telling)
     }

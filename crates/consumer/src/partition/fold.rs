@@ -263,8 +263,8 @@ impl Fold {
         let is_news = !batch.records.is_empty() || self.inbox.next_offset() != Some(next_offset);
         // What a partition that is not live applies was sent at any time.
         let is_live = self.status.borrow().state == State::Live;
-        let times: Vec<_> = batch.records.iter().map(|(_, record)| record.timestamp).collect();
-        let times = if is_live { times } else { Vec::new() };
+        let records = if is_live { batch.records.as_slice() } else { &[] };
+        let times: Vec<_> = records.iter().map(|(_, record)| record.timestamp).collect();
         let fold = if is_news {
             let (mut fold, applied) = self
                 .on_disk(move |Self { inbox, homes, hub, .. }| {
