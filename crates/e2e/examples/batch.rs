@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use e2e::{Answer, Http, Part, System, eventually, run};
+use e2e::{Answer, Http, Memory, Part, System, eventually, memory, run};
 use memchr::memmem;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -331,13 +331,8 @@ async fn caught_up(system: &System) -> Result<()> {
 
 fn print_memory(system: &mut System, parts: &[Part]) -> Result<()> {
     for part in parts.iter().copied() {
-        let status = Path::new("/proc").join(system.process(part)?.id().to_string());
-        let status = std::fs::read_to_string(status.join("status"))?;
-        let of = |field: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(field));
-            line.unwrap_or_default().trim().to_owned()
-        };
-        println!("{part:?}: {} resident, {} at most", of("VmRSS:"), of("VmHWM:"));
+        let Memory { resident_kib, peak_kib } = memory(system.process(part)?.id())?;
+        println!("{part:?}: {resident_kib} kB resident, {peak_kib} kB at most");
     }
     Ok(())
 }

@@ -7,12 +7,11 @@
 //! records a second and what the process took. The broker must be one for trying things out.
 #![allow(clippy::print_stdout)]
 
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use e2e::{Http, eventually, free_port};
+use e2e::{Http, eventually, free_port, memory, processor_time};
 use futures_util::future::try_join_all;
 use kafka::{
     ClusterConfig, Lane, Reader, Topics, TopicsConfig, Writer, WriterConfig, WriterMetrics,
@@ -146,13 +145,8 @@ async fn lag_is_gone(http: &Http, address: &str) -> Result<()> {
 
 /// Processor time and memory, where the system tells (Linux).
 fn print_costs(pid: u32, records: u64) -> Result<()> {
-    let folder = Path::new("/proc").join(pid.to_string());
-    let stat = std::fs::read_to_string(folder.join("stat"))?;
-    let (_, stat) = stat.rsplit_once(") ").context("no name in stat")?;
-    let ticks = stat.split(' ').skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
-    println!("{:.1} us of processor time a record", ticks as f64 * 1e4 / records as f64);
-    let status = std::fs::read_to_string(folder.join("status"))?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    println!("{} at most", peak.unwrap_or_default().trim());
+    let spent = processor_time(pid)?.as_secs_f64() * 1e6;
+    println!("{:.1} us of processor time a record", spent / records as f64);
+    println!("{} kB at most", memory(pid)?.peak_kib);
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use e2e::{Http, Part, System, eventually};
+use e2e::{Http, Memory, Part, System, eventually, memory};
 use futures_util::future::try_join_all;
 use kafka::{ClusterConfig, Lane, Topics, TopicsConfig, Writer, WriterConfig, WriterMetrics};
 use models::{
@@ -233,13 +233,8 @@ async fn measure(system: &System, name: &str) -> Result<()> {
 }
 
 fn print_memory(system: &mut System, part: Part, name: &str) -> Result<()> {
-    let status = Path::new("/proc").join(system.process(part)?.id().to_string()).join("status");
-    let status = std::fs::read_to_string(status)?;
-    let of = |field: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(field));
-        line.unwrap_or_default().trim().to_owned()
-    };
-    println!("{name}: {} resident, {} at most", of("VmRSS:"), of("VmHWM:"));
+    let Memory { resident_kib, peak_kib } = memory(system.process(part)?.id())?;
+    println!("{name}: {resident_kib} kB resident, {peak_kib} kB at most");
     Ok(())
 }
 

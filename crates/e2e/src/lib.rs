@@ -14,6 +14,7 @@ mod proxy;
 #[cfg(feature = "apache-kafka")]
 mod sarama_tools;
 mod system;
+mod usage;
 mod wait;
 
 #[cfg(feature = "apache-kafka")]
@@ -25,4 +26,5 @@ pub use proxy::{ChaosProxy, Counts, Direction};
 #[cfg(feature = "apache-kafka")]
 pub use sarama_tools::SaramaTools;
 pub use system::{Addresses, Backup, Client, Part, System};
+pub use usage::{Memory, memory, processor_time};
 pub use wait::eventually;

@@ -43,12 +43,6 @@ async fn send_body(url: &str, body: Value) -> Result<()> {
     Ok(())
 }
 
-async fn open_streams(system: &System) -> Result<u64> {
-    let metrics = system.get(Part::Consumer, "/metrics").await?.body;
-    let line = metrics.lines().find_map(|line| line.strip_prefix("notify_streams "));
-    Ok(line.unwrap_or("0").parse()?)
-}
-
 fn numbered(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|n| format!("number {n}")).collect()
 }
@@ -111,7 +105,7 @@ async fn three_tabs_share_one_stream_and_another_takes_it_over() -> Result<()> {
         browser.go_to_tab(tab).await?;
         browser.shows(&reversed(numbered(0..2))).await?;
     }
-    ensure!(open_streams(&system).await? == 1, "one stream for all tabs");
+    ensure!(system.metric(Part::Consumer, "notify_streams").await? == 1, "one stream for all tabs");
     // The first tab has it.
     browser.go_to_tab(0).await?;
     browser.close_tab().await?;
@@ -121,7 +115,7 @@ async fn three_tabs_share_one_stream_and_another_takes_it_over() -> Result<()> {
         browser.shows(&reversed(numbered(0..4))).await?;
     }
     eventually(LONG, async || {
-        let open = open_streams(&system).await?;
+        let open = system.metric(Part::Consumer, "notify_streams").await?;
         ensure!(open == 1, "{open} streams");
         Ok(())
     })

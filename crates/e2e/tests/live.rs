@@ -54,20 +54,13 @@ async fn streams_tell_all_that_happened_once_and_in_order_whatever_is_cut_and_ki
         .collect();
     let began = Instant::now();
     for round in 0..=KILLS {
-        let mut writing = JoinSet::new();
-        for mut story in stories.drain(..) {
-            let log = log.clone();
-            writing.spawn(async move {
-                story.go_on(&log, EVENTS).await?;
-                anyhow::Ok(story)
-            });
-        }
+        let writing = go_on(&mut stories, &log);
         if round < KILLS {
             system.kill_9(Part::Consumer)?;
             system.restart(Part::Consumer).await?;
         }
-        while let Some(story) = writing.join_next().await {
-            stories.push(story??);
+        for story in writing.join_all().await {
+            stories.push(story?);
         }
     }
     for story in &mut stories {
@@ -95,6 +88,19 @@ async fn streams_tell_all_that_happened_once_and_in_order_whatever_is_cut_and_ki
     );
     ensure!(events >= 100_000 && cuts >= 5_000, "{events} events, {cuts} cuts");
     Ok(())
+}
+
+/// Every story goes on, at the same time.
+fn go_on(stories: &mut Vec<Story>, log: &Arc<Log>) -> JoinSet<Result<Story>> {
+    let mut writing = JoinSet::new();
+    for mut story in stories.drain(..) {
+        let log = log.clone();
+        writing.spawn(async move {
+            story.go_on(&log, EVENTS).await?;
+            Ok(story)
+        });
+    }
+    writing
 }
 
 fn user(number: usize) -> String {

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use e2e::{Client, Direction, Part, System, eventually};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kafka-notify-under-test");
@@ -22,10 +22,7 @@ const FLAT_KIB: u64 = 64 * 1024;
 
 /// Resident memory of a part's process.
 fn memory_kib(system: &mut System, part: Part) -> Result<u64> {
-    let status = format!("/proc/{}/status", system.process(part)?.id());
-    let status = std::fs::read_to_string(status)?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    Ok(line.context("no VmRSS")?.trim().trim_end_matches(" kB").parse()?)
+    Ok(e2e::memory(system.process(part)?.id())?.resident_kib)
 }
 
 /// Sends a message and sees how long it takes to be refused.

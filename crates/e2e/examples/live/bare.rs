@@ -4,14 +4,14 @@ use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use e2e::{Process, eventually, free_port};
+use e2e::{Process, eventually, free_port, processor_time};
 use kafka::{ClusterConfig, Lane, Reader, TopicsConfig, Wait, Writer, WriterConfig, WriterMetrics};
 use models::{Headers, Partition, Record, Timestamp};
 use tokio::net::TcpStream;
 
 use crate::publish::{Publisher, Rate};
 use crate::streams::Streams;
-use crate::times::{Times, processor_time};
+use crate::times::Times;
 use crate::{LONG, SECONDS, message};
 
 /// Streams of one user.

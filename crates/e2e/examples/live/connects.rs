@@ -3,14 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use e2e::{Part, System};
+use e2e::{Part, System, memory, processor_time};
 use memchr::memmem;
 use tokio::io::AsyncReadExt;
 use tokio::task::JoinSet;
 
-use crate::memory::resident_kb;
 use crate::streams::open;
-use crate::times::{Times, processor_time};
+use crate::times::Times;
 use crate::user_of;
 
 const A_SECOND: u32 = 100;
@@ -22,7 +21,7 @@ const STAY: Duration = Duration::from_secs(5);
 /// 100 connects a second for a minute, each of which stays for a while.
 pub(crate) async fn storm(system: &mut System) -> Result<()> {
     let consumer = system.process(Part::Consumer)?.id();
-    let (before, spent) = (resident_kb(consumer)?, processor_time(consumer)?);
+    let (before, spent) = (memory(consumer)?.resident_kib, processor_time(consumer)?);
     let mut clients = JoinSet::new();
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / A_SECOND);
     for number in 0..A_SECOND * SECONDS {
@@ -41,7 +40,7 @@ pub(crate) async fn storm(system: &mut System) -> Result<()> {
         STAY.as_secs(),
         Times::of(times),
         spent.as_secs_f64() * 1e6 / f64::from(A_SECOND * SECONDS),
-        resident_kb(consumer)?
+        memory(consumer)?.resident_kib
     );
     Ok(())
 }

@@ -92,11 +92,11 @@ fn user_of(number: usize) -> String {
 async fn fan_out(system: &mut System) -> Result<()> {
     let consumer = system.process(Part::Consumer)?.id();
     let streams = Streams::open(&system.addresses.consumer, bare::FAN, |_| user_of(0)).await?;
-    let before = times::processor_time(consumer)?;
+    let before = e2e::processor_time(consumer)?;
     let publisher = Publisher::new(&system.addresses.producer, user_of);
     let published = publisher.publish(bare::FAN_RATE).await?;
     let times = streams.times_of(&published, bare::FAN).await?;
-    let spent = times::processor_time(consumer)? - before;
+    let spent = e2e::processor_time(consumer)? - before;
     println!(
         "consumer: {} streams of one user, 20 messages a second: {:.1} us of processor time an event; {times}",
         bare::FAN,
@@ -115,13 +115,13 @@ async fn slow(system: &mut System) -> Result<()> {
             None
         };
         let streams = Streams::open(&system.addresses.consumer, 999, |_| user_of(0)).await?;
-        let before = memory::resident_kb(consumer)?;
+        let before = e2e::memory(consumer)?.resident_kib;
         let publisher =
             Publisher::new(&system.addresses.producer, user_of).with_text("x".repeat(20_000));
         let rate = Rate { a_second: 20, count: 20 * 3 * SECONDS, users: 1 };
         let published = publisher.publish(rate).await?;
         let times = streams.times_of(&published, 999).await?;
-        let after = memory::resident_kb(consumer)?;
+        let after = e2e::memory(consumer)?.resident_kib;
         let name = if is_slow_there { "one more that never reads" } else { "nobody else" };
         println!("999 streams, {name}: {times}; memory {before} KB before, {after} KB after");
         if let Some(stuck) = stuck {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use e2e::{Part, System};
+use anyhow::Result;
+use e2e::{Part, System, memory};
 
 use crate::bare::start_hub;
 use crate::streams::Streams;
@@ -21,7 +21,7 @@ pub(crate) async fn of_consumer(system: &mut System) -> Result<()> {
     system.start_with(Part::Consumer, &crate::CONSUMER_FLAGS)?;
     system.ready(Part::Consumer).await?;
     let consumer = system.process(Part::Consumer)?.id();
-    let before = resident_kb(consumer)?;
+    let before = memory(consumer)?.resident_kib;
     let streams = Streams::open(&system.addresses.consumer, IDLE, user_of).await?;
     report("consumer", consumer, before).await?;
     drop(streams);
@@ -30,7 +30,7 @@ pub(crate) async fn of_consumer(system: &mut System) -> Result<()> {
 
 pub(crate) async fn of_bare_hub(program: &str) -> Result<()> {
     let (process, address) = start_hub(program).await?;
-    let before = resident_kb(process.id())?;
+    let before = memory(process.id())?.resident_kib;
     let streams = Streams::open_at(&address, IDLE, |_| "/stream".to_owned()).await?;
     report("bare actix-web hub", process.id(), before).await?;
     drop(streams);
@@ -39,18 +39,10 @@ pub(crate) async fn of_bare_hub(program: &str) -> Result<()> {
 
 async fn report(name: &str, id: u32, before: u64) -> Result<()> {
     tokio::time::sleep(SETTLING).await;
-    let after = resident_kb(id)?;
+    let after = memory(id)?.resident_kib;
     let each = (after - before) as f64 / IDLE as f64;
     println!(
         "{name}: {IDLE} idle streams, {before} KB before, {after} KB with them: {each:.1} KB each"
     );
     Ok(())
-}
-
-/// Resident memory of a process.
-pub(crate) fn resident_kb(id: u32) -> Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    Ok(number.context("VmRSS")?.parse()?)
 }

@@ -32,8 +32,8 @@ pub(crate) async fn stop_and_restart(system: &mut System) -> Result<()> {
         clients.spawn(async move { client(&consumer, number, &back, &opened).await });
     }
     eventually(LONG, async || {
-        let open = open_streams(system).await?;
-        ensure!(open == STREAMS, "{open} are open");
+        let open = system.metric(Part::Consumer, "notify_streams").await?;
+        ensure!(open == STREAMS as u64, "{open} are open");
         Ok(())
     })
     .await?;
@@ -75,12 +75,6 @@ async fn publish(system: &System, count: usize) -> Result<()> {
     let publisher = Publisher::new(&system.addresses.producer, user_of);
     publisher.publish(Rate { a_second: 2_000, count, users: USERS }).await?;
     Ok(())
-}
-
-async fn open_streams(system: &System) -> Result<usize> {
-    let metrics = system.get(Part::Consumer, "/metrics").await?.body;
-    let line = metrics.lines().find_map(|line| line.strip_prefix("notify_streams "));
-    Ok(line.unwrap_or("0").parse()?)
 }
 
 /// A client that comes back when it is asked to; it ends with both of its messages.

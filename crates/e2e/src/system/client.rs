@@ -34,6 +34,16 @@ impl System {
         self.client().inbox(user).await
     }
 
+    /// A count in a part's `/metrics`; 0 where there is none yet.
+    ///
+    /// # Errors
+    /// There was no answer.
+    pub async fn metric(&self, part: Part, name: &str) -> Result<u64> {
+        let metrics = self.get(part, "/metrics").await?.body;
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(line.map_or(Ok(0), str::parse)?)
+    }
+
     /// GET on a part's address.
     ///
     /// # Errors
